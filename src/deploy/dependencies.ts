@@ -1,0 +1,27 @@
+import type { Logger } from 'pino'
+import type { Builder } from '../build/port.ts'
+import type { Engine, Inspection, Provisioning } from '../engine/port.ts'
+import type { Egress } from '../source/egress.ts'
+import type { Db } from '../store/database.ts'
+import type { Wakeups } from '../store/notify.ts'
+import type { Vault } from '../store/seal.ts'
+
+export type ClusterRow = { id: string; organization_id: string; name: string; engine: string }
+
+/** What drives one cluster. `run` does what its holder must do besides watching (the edge, say) until aborted; `poke` asks for it now. */
+export type ClusterAdapters = { engine: Engine; inspection: Inspection; provisioning: Provisioning; builder: Builder | null; run: (signal: AbortSignal) => Promise<void>; poke: () => void }
+
+/** What the conductor works with; `server.ts` puts it together. */
+export type Dependencies = {
+  db: Db
+  vault: Vault
+  wakeups: Wakeups
+  log: Logger
+  egress: Egress
+  adaptersOf: (cluster: ClusterRow) => ClusterAdapters
+  domain: string
+  /** This process, unique among all that share the database, and the machine it is on. */
+  owner: string
+  node: string
+  folders: { mirrors: string; work: string; git: string }
+}

@@ -1,0 +1,167 @@
+import { messageOf } from '../model/error.ts'
+import type { Application } from '../model/application.ts'
+import { isFinal } from '../model/deployment.ts'
+import { sameRollout, type Observation } from '../model/observation.ts'
+import { targetsOf } from '../plan/step.ts'
+import { HOLDER_LEASE, holdClusters, releaseClusters } from '../store/cluster.ts'
+import { listClusterApplications, loadApplication } from '../store/application.ts'
+import { lastParts } from '../store/deployment.ts'
+import { listObservations, recordInstance, recordObservation } from '../store/observation.ts'
+import { findRelease } from '../store/release.ts'
+import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
+import { placeOf, rolloutOf, workloadOf } from './release.ts'
+
+/** Milliseconds between looks at everything on a cluster, whatever its events say. */
+const RESYNC = 15_000
+/** Milliseconds before an instance is started again: doubled with every try up to the limit, back to the first after it was ready. */
+const FIRST_BACKOFF = 200
+const LAST_BACKOFF = 60_000
+
+/** Holds the leases of clusters; for each one held, turns its events into observations and brings the serving instances back. */
+export class Holder {
+  readonly #deps: Dependencies
+  readonly #watches = new Map<string, ClusterWatch>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+  }
+
+  get held(): Map<string, ClusterRow> {
+    return new Map([...this.#watches].map(([id, watch]) => [id, watch.cluster]))
+  }
+
+  async start(): Promise<void> {
+    await this.renew()
+    this.#timer = setInterval(() => void this.renew().catch((error: unknown) => this.#deps.log.error({ error }, 'the clusters cannot be held')), (HOLDER_LEASE / 3) * 1000)
+  }
+
+  async renew(): Promise<void> {
+    const held = await holdClusters(this.#deps.db, this.#deps.owner, this.#deps.node)
+    for (const cluster of held)
+      if (!this.#watches.has(cluster.id)) {
+        const watch = new ClusterWatch(this.#deps, cluster)
+        this.#watches.set(cluster.id, watch)
+        watch.start()
+      }
+    for (const [id, watch] of this.#watches)
+      if (!held.some((cluster) => cluster.id === id)) {
+        this.#watches.delete(id)
+        await watch.stop()
+      }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all([...this.#watches.values()].map((watch) => watch.stop()))
+    await releaseClusters(this.#deps.db, this.#deps.owner)
+  }
+}
+
+class ClusterWatch {
+  readonly cluster: ClusterRow
+  readonly #deps: Dependencies
+  readonly #adapters: ClusterAdapters
+  readonly #stop = new AbortController()
+  readonly #busy = new Map<string, 'looking' | 'again'>()
+  readonly #known = new Map<string, Observation>()
+  readonly #tries = new Map<string, { count: number; next: number }>()
+  #loops: Promise<void>[] = []
+
+  constructor(deps: Dependencies, cluster: ClusterRow) {
+    this.#deps = deps
+    this.cluster = cluster
+    this.#adapters = deps.adaptersOf(cluster)
+  }
+
+  start(): void {
+    this.#deps.log.info({ cluster: this.cluster.name }, 'holding the cluster')
+    this.#loops = [this.#follow(), this.#resync(), this.#adapters.run(this.#stop.signal)]
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.allSettled(this.#loops)
+  }
+
+  async #follow(): Promise<void> {
+    for await (const id of this.#adapters.engine.watch(this.#stop.signal)) void this.#look(id)
+  }
+
+  async #resync(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        const applications = await listClusterApplications(this.#deps.db, this.cluster.id)
+        const stored = await listObservations(this.#deps.db, applications.map((one) => one.id))
+        for (const [id, observation] of stored) if (!this.#known.has(id)) this.#known.set(id, observation)
+        for (const application of applications) await this.#look(application.id)
+      } catch (error) {
+        this.#deps.log.warn({ cluster: this.cluster.name, error: messageOf(error) }, 'the cluster cannot be observed')
+      }
+      await this.#deps.wakeups.wait('edge', { id: 'resync', ms: RESYNC, signal })
+    }
+  }
+
+  /** Looks at one application; a second wish while it is looked at makes for one more look, not for two at once. */
+  async #look(id: string): Promise<void> {
+    if (this.#busy.has(id)) {
+      this.#busy.set(id, 'again')
+      return
+    }
+    do {
+      this.#busy.set(id, 'looking')
+      await this.#observe(id).catch((error: unknown) => this.#deps.log.warn({ application: id, error: messageOf(error) }, 'an application cannot be observed'))
+    } while (this.#busy.get(id) === 'again' && !this.#stop.signal.aborted)
+    this.#busy.delete(id)
+  }
+
+  async #observe(id: string): Promise<void> {
+    const application = await loadApplication(this.#deps.db, id)
+    if (!application) return
+    const place = await placeOf(this.#deps.db, application)
+    const before = this.#known.get(id)
+    const observation = await this.#adapters.engine.observe(place, before)
+    this.#known.set(id, observation)
+    if (!before || differs(before, observation) || Date.parse(observation.at) - Date.parse(before.at) > RESYNC) {
+      await recordObservation(this.#deps.db, { applicationId: id, organizationId: application.organizationId, clusterId: this.cluster.id }, observation)
+      this.#adapters.poke()
+    }
+    await this.#repair(application, observation)
+  }
+
+  /** Brings the instances of the serving release back, unless a deployment is at work on the application. */
+  async #repair(application: Application, observation: Observation): Promise<void> {
+    if (application.presence !== 'running' || !application.servingReleaseId) return
+    const last = (await lastParts(this.#deps.db, [application.id])).get(application.id)
+    if (last && !isFinal(last.part.state) && last.deployment.state === 'running') return
+    const release = await findRelease(this.#deps.db, application.servingReleaseId)
+    if (!release) return
+    const targets = targetsOf(rolloutOf(release, application.servingGeneration))
+    for (const target of targets) {
+      const instance = observation.instances.find((one) => one.index === target.index && sameRollout(one, target))
+      const key = `${application.id}/${target.generation}/${target.index}`
+      if (instance && instance.state !== 'exited') {
+        if (instance.state === 'ready') this.#tries.delete(key)
+        continue
+      }
+      const tries = this.#tries.get(key) ?? { count: 0, next: 0 }
+      if (Date.now() < tries.next) {
+        setTimeout(() => void this.#look(application.id), tries.next - Date.now() + 10).unref()
+        continue
+      }
+      this.#tries.set(key, { count: tries.count + 1, next: Date.now() + Math.min(FIRST_BACKOFF * 2 ** tries.count, LAST_BACKOFF) })
+      this.#deps.log.info({ application: application.id, instance: instance?.name ?? 'missing' }, 'starting an instance again')
+      const place = await placeOf(this.#deps.db, application)
+      if (instance) await this.#adapters.engine.revive(place, target)
+      else {
+        const workload = await workloadOf(this.#deps, application, { release, generation: application.servingGeneration, hide: () => undefined })
+        const context = { signal: this.#stop.signal, note: () => undefined, keep: (record: Parameters<typeof recordInstance>[2]) => recordInstance(this.#deps.db, place, record) }
+        await this.#adapters.engine.apply({ kind: 'prepare', workload }, context)
+        await this.#adapters.engine.apply({ kind: 'apply', workload, targets: [target] }, context)
+      }
+    }
+  }
+}
+
+const differs = (a: Observation, b: Observation): boolean => JSON.stringify([a.instances, a.evidence]) !== JSON.stringify([b.instances, b.evidence])

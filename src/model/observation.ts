@@ -1,0 +1,31 @@
+/**
+ * What an engine saw of one application, and when. `evidence` is the engine's own and opaque: only `status/explain` reads it.
+ * A fact, never a judgement: what people are told is derived by `statusOf`.
+ */
+export type Observation = { at: string; instances: Instance[]; evidence: Evidence[] }
+
+export type InstanceState = 'starting' | 'ready' | 'unready' | 'stopping' | 'exited'
+
+export type Instance = {
+  /** Engine name of the instance; the contract shows it as pod name. */
+  name: string
+  revision: number
+  /** Number of the deployment that started it: a restart starts new instances of the same revision. */
+  generation: number
+  index: number
+  state: InstanceState
+  startedAt: string | null
+  restarts: number
+  image: string
+  address: string | null
+  lastExit: Exit | null
+  /** Last probe result, in words, when it is not a success. */
+  probe: string | null
+}
+
+export type Exit = { code: number; outOfMemory: boolean; signal: string | null; at: string; startedAt: string | null; byHand: boolean }
+
+export type Evidence = { at: string; kind: string; instance: string | null; message: string }
+
+export const sameRollout = (a: { revision: number; generation: number }, b: { revision: number; generation: number }): boolean =>
+  a.revision === b.revision && a.generation === b.generation

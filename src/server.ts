@@ -1,0 +1,99 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { createApi } from './api/app.ts'
+import { readConfig } from './config.ts'
+import { Conductor } from './deploy/conductor.ts'
+import type { ClusterAdapters, ClusterRow, Dependencies } from './deploy/dependencies.ts'
+import { Holder } from './deploy/holder.ts'
+import { authorityFile, localCertificate } from './engine/docker/certificate.ts'
+import { AppError, messageOf } from './model/error.ts'
+import { newId } from './model/id.ts'
+import { Egress } from './source/egress.ts'
+import { createAccount, createToken, findFirstAccount } from './store/account.ts'
+import { openDatabase, type Db } from './store/database.ts'
+import { startEmbeddedPostgres } from './store/embedded.ts'
+import { migrate } from './store/migrate.ts'
+import { Wakeups } from './store/notify.ts'
+import { Vault } from './store/seal.ts'
+import { checkKey } from './store/variable.ts'
+import { wireDocker } from './wire/docker.ts'
+import { infoFile, lockHome, masterKey, writePrivate, type ServerInfo } from './wire/home.ts'
+import { wireMemory } from './wire/memory.ts'
+
+const VERSION = '0.1.0'
+
+/** The only place that names concrete adapters. Starts in the order things need each other, stops in the reverse one. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env)
+  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: ['req.headers.authorization'] })
+  const lock = await lockHome(config.home)
+  const postgres = config.databaseUrl ? null : await startEmbeddedPostgres(config.home)
+  const connection = postgres?.connection ?? { connectionString: config.databaseUrl }
+  const db = openDatabase(connection, (error) => log.warn({ error: error.message }, 'a database connection broke'))
+  const migrated = await migrate(db)
+  if (migrated.length > 0) log.info({ migrated }, 'the schema is up to date')
+  const vault = new Vault(masterKey(config.masterKeyFile))
+  await checkKey(db, vault)
+  const wakeups = new Wakeups(connection)
+  await wakeups.open()
+  const folders = { mirrors: join(config.home, 'mirrors'), work: join(config.home, 'work'), git: config.gitFolder }
+  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  rmSync(folders.work, { recursive: true, force: true })
+  const adapters = new Map<string, ClusterAdapters>()
+  const adaptersOf = (cluster: ClusterRow): ClusterAdapters => {
+    const found = adapters.get(cluster.id) ?? (cluster.engine === 'docker' ? wireDocker({ config, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id) : wireMemory(cluster.id))
+    adapters.set(cluster.id, found)
+    return found
+  }
+  const deps: Dependencies = { db, vault, wakeups, log, egress: new Egress(config.egressAllow), adaptersOf, domain: config.domain, owner: `${config.node}/${process.pid}/${newId().slice(0, 8)}`, node: config.node, folders }
+  const tokenFile = join(config.home, 'token')
+  await ensureFirstToken(db, tokenFile)
+  await localCertificate(join(config.home, 'certificates'), config.domain)
+  const holder = new Holder(deps)
+  const conductor = new Conductor(deps, () => holder.held)
+  const api = await createApi(deps, { apiUrl: config.apiUrl, version: VERSION, edgePort: config.edge.httpsPort })
+  await holder.start()
+  conductor.start()
+  await api.listen({ host: config.listen, port: config.port })
+  const info: ServerInfo = { apiUrl: config.apiUrl, wsUrl: config.wsUrl, consoleUrl: null, pid: process.pid, tokenFile, caFile: authorityFile(join(config.home, 'certificates')) }
+  writePrivate(infoFile(config.home), JSON.stringify(info))
+  log.info({ apiUrl: config.apiUrl }, 'Berth is running')
+
+  let stopping = false
+  const stop = (signal: string): void => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal }, 'stopping; applications keep serving')
+    void (async () => {
+      await api.close()
+      await conductor.stop()
+      await holder.stop()
+      await wakeups.close()
+      await db.destroy()
+      await postgres?.stop()
+      rmSync(infoFile(config.home), { force: true })
+      lock.close()
+      process.exit(0)
+    })().catch((error: unknown) => {
+      log.error({ error: messageOf(error) }, 'the shutdown was not clean')
+      process.exit(1)
+    })
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  process.on('unhandledRejection', (error) => log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : undefined }, 'a failure nobody waited for'))
+}
+
+/** No default password: the first token is written once, to a file only its owner reads, and kept hashed. */
+async function ensureFirstToken(db: Db, file: string): Promise<void> {
+  if (existsSync(file)) return
+  const account = (await findFirstAccount(db)) ?? (await createAccount(db, 'admin'))
+  const { text } = await createToken(db, { accountId: account.id, organizationId: null, name: 'first token', description: `written to ${file}`, role: 'owner' })
+  writePrivate(file, text)
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof AppError ? `berth: ${error.message}` : `berth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`)
+  process.exit(1)
+})

@@ -1,0 +1,75 @@
+import type { Application } from '../model/application.ts'
+import { instanceCount } from '../model/application.ts'
+import type { Deployment, Explanation, Part } from '../model/deployment.ts'
+import type { Observation } from '../model/observation.ts'
+import { explainInstances } from './explain/instances.ts'
+
+/** How the last action on an application stands: from its part alone. */
+export type Outcome = { action: Part['action'] | 'none'; progress: 'none' | 'queued' | 'building' | 'applying' | 'canceling' | 'succeeded' | 'build-failed' | 'failed' | 'canceled' }
+
+export type Health = 'none' | 'starting' | 'running' | 'warning' | 'error' | 'stopping' | 'stopped'
+
+export type Condition = { type: 'Deployed' | 'Available' | 'Observed'; status: boolean; reason: string; message: string }
+
+export type ApplicationStatus = {
+  outcome: Outcome
+  health: Health
+  freshness: 'never-deployed' | 'up-to-date' | 'out-of-date'
+  conditions: Condition[]
+  explanation: Explanation | null
+}
+
+/** Observations older than this say nothing about now, in milliseconds: the holder confirms them every 15 s. */
+export const OBSERVATION_LIMIT = 60_000
+
+/** What people are told, derived from evidence only. */
+export function statusOf(of: {
+  application: Application
+  last: { part: Part; deployment: Deployment } | undefined
+  observation: Observation | undefined
+  /** When the serving release was made. */
+  releasedAt: Date | null
+}): ApplicationStatus {
+  const outcome = outcomeOf(of.last)
+  const health = healthOf(of.application, of.observation)
+  const trouble = health === 'error' || health === 'warning' ? explainInstances(of.observation) : null
+  const failure = of.last?.part.explanation ?? null
+  return { outcome, health, freshness: freshnessOf(of.application, of.releasedAt), conditions: conditionsOf(outcome, health, failure, trouble), explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble }
+}
+
+function outcomeOf(last: { part: Part; deployment: Deployment } | undefined): Outcome {
+  if (!last) return { action: 'none', progress: 'none' }
+  const { part, deployment } = last
+  const action = part.action
+  if (deployment.cancelRequested && deployment.state === 'running' && !['succeeded', 'failed', 'canceled', 'skipped'].includes(part.state)) return { action, progress: 'canceling' }
+  if (part.state === 'failed') return { action, progress: part.releaseId === null && (action === 'deploy' || action === 'redeploy') ? 'build-failed' : 'failed' }
+  if (part.state === 'skipped') return { action, progress: 'canceled' }
+  return { action, progress: part.state }
+}
+
+function healthOf(application: Application, observation: Observation | undefined): Health {
+  const instances = observation?.instances ?? []
+  if (application.presence !== 'running') {
+    if (instances.length === 0) return application.presence === 'never' ? 'none' : 'stopped'
+    return instances.every((instance) => instance.state === 'stopping') ? 'stopping' : 'starting'
+  }
+  const serving = instances.filter((instance) => instance.generation === application.servingGeneration)
+  const ready = serving.filter((instance) => instance.state === 'ready').length
+  const wanted = Math.max(1, serving.length, instanceCount(application.spec))
+  if (ready >= Math.min(wanted, Math.max(1, serving.length)) && serving.every((instance) => instance.state === 'ready')) return ready > 0 ? 'running' : 'error'
+  if (ready > 0) return 'warning'
+  return serving.some((instance) => instance.state === 'starting' && instance.lastExit === null) ? 'starting' : 'error'
+}
+
+function freshnessOf(application: Application, releasedAt: Date | null): ApplicationStatus['freshness'] {
+  if (!application.servingReleaseId || !releasedAt) return 'never-deployed'
+  return application.changedAt > releasedAt ? 'out-of-date' : 'up-to-date'
+}
+
+function conditionsOf(outcome: Outcome, health: Health, failure: Explanation | null, trouble: Explanation | null): Condition[] {
+  const deployed = outcome.progress === 'succeeded'
+  return [
+    { type: 'Deployed', status: deployed, reason: failure?.reason ?? (deployed ? 'Succeeded' : outcome.progress), message: failure?.message ?? '' },
+    { type: 'Available', status: health === 'running' || health === 'warning', reason: trouble?.reason ?? health, message: trouble?.message ?? '' },
+  ]
+}

@@ -1,0 +1,14 @@
+import { Migrator, type Migration } from 'kysely/migration'
+import type { Db } from './database.ts'
+import * as first from './migrations/0001-first.ts'
+
+/** In order of name; expand/contract only, so that two versions of Berth can share a database while one replaces the other. */
+const migrations: Record<string, Migration> = { '0001-first': first }
+
+/** Brings the schema up to date. Takes an advisory lock: several processes may call it at once. */
+export async function migrate(db: Db): Promise<string[]> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error) throw error
+  return (results ?? []).map((result) => result.migrationName)
+}

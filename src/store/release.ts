@@ -1,0 +1,59 @@
+import { applicationSpec } from '../model/application.ts'
+import { image } from '../model/image.ts'
+import type { Commit } from '../model/git.ts'
+import { newId } from '../model/id.ts'
+import { SPEC_VERSION, type Release } from '../model/release.ts'
+import type { VariableValue } from '../model/variable.ts'
+import { json, sql, type Db, type Tx } from './database.ts'
+
+type Row = Awaited<ReturnType<typeof rows>>[number]
+const rows = (db: Db | Tx) => db.selectFrom('release').selectAll().execute()
+
+const parse = (row: Row): Release => ({
+  id: row.id, organizationId: row.organization_id, applicationId: row.application_id, revision: row.revision, digest: row.digest, specVersion: row.spec_version,
+  spec: applicationSpec.parse(row.spec), image: image.parse(row.image), variables: row.variables as Record<string, VariableValue>, commit: row.commit as Commit | null, createdAt: row.created_at,
+})
+
+/** A numbered release; one with the digest of the application's newest release is that release. */
+export async function createRelease(tx: Tx, release: Omit<Release, 'id' | 'revision' | 'specVersion' | 'createdAt'>): Promise<Release> {
+  const newest = await tx.selectFrom('release').selectAll().where('application_id', '=', release.applicationId).orderBy('revision', 'desc').limit(1).executeTakeFirst()
+  if (newest?.digest === release.digest) return parse(newest)
+  const row = await tx.insertInto('release')
+    .values({
+      id: newId(), organization_id: release.organizationId, application_id: release.applicationId, revision: (newest?.revision ?? 0) + 1, digest: release.digest, spec_version: SPEC_VERSION,
+      spec: json(release.spec), image: json(release.image), variables: json(release.variables), commit: release.commit ? json(release.commit) : null,
+    })
+    .returningAll().executeTakeFirstOrThrow()
+  return parse(row)
+}
+
+export async function findRelease(db: Db | Tx, id: string): Promise<Release | undefined> {
+  const row = await db.selectFrom('release').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && parse(row)
+}
+
+export async function listReleases(db: Db | Tx, ids: string[]): Promise<Release[]> {
+  if (ids.length === 0) return []
+  return (await db.selectFrom('release').selectAll().where('id', 'in', ids).execute()).map(parse)
+}
+
+/** The image that the same inputs gave on this cluster before. */
+export async function findBuild(db: Db, clusterId: string, key: string) {
+  const row = await db.selectFrom('build').select('image').where('cluster_id', '=', clusterId).where('key', '=', key).executeTakeFirst()
+  return row && image.parse(row.image)
+}
+
+export async function recordBuild(tx: Db | Tx, build: { organizationId: string; clusterId: string; key: string; image: Release['image'] }): Promise<void> {
+  await tx.insertInto('build').values({ id: newId(), organization_id: build.organizationId, cluster_id: build.clusterId, key: build.key, image: json(build.image) })
+    .onConflict((conflict) => conflict.columns(['cluster_id', 'key']).doUpdateSet({ image: sql`excluded.image`, created_at: sql`now()` })).execute()
+}
+
+export async function forgetBuild(db: Db, clusterId: string, key: string): Promise<void> {
+  await db.deleteFrom('build').where('cluster_id', '=', clusterId).where('key', '=', key).execute()
+}
+
+/** Ids of the local images that kept releases need: these are never collected. */
+export async function listKeptImages(db: Db, clusterId: string): Promise<string[]> {
+  const found = await db.selectFrom('build').select('image').where('cluster_id', '=', clusterId).execute()
+  return found.map((row) => image.parse(row.image)).flatMap((one) => (one.kind === 'local' ? [one.imageId] : []))
+}
