@@ -2,14 +2,14 @@ import type { Application } from '../model/application.ts'
 import { instanceCount } from '../model/application.ts'
 import type { Deployment, Explanation, Part } from '../model/deployment.ts'
 import type { Observation } from '../model/observation.ts'
-import { explainInstances } from './explain/instances.ts'
+import { explainExit, explainInstances } from './explain/instances.ts'
 
 /** How the last action on an application stands: from its part alone. */
 export type Outcome = { action: Part['action'] | 'none'; progress: 'none' | 'queued' | 'building' | 'applying' | 'canceling' | 'succeeded' | 'build-failed' | 'failed' | 'canceled' }
 
 export type Health = 'none' | 'starting' | 'running' | 'warning' | 'error' | 'stopping' | 'stopped'
 
-export type Condition = { type: 'Deployed' | 'Available' | 'Observed'; status: boolean; reason: string; message: string }
+export type Condition = { type: 'Deployed' | 'Available' | 'Stable'; status: boolean; reason: string; message: string }
 
 export type ApplicationStatus = {
   outcome: Outcome
@@ -34,7 +34,7 @@ export function statusOf(of: {
   const health = healthOf(of.application, of.observation)
   const trouble = health === 'error' || health === 'warning' ? explainInstances(of.observation) : null
   const failure = of.last?.part.explanation ?? null
-  return { outcome, health, freshness: freshnessOf(of.application, of.releasedAt), conditions: conditionsOf(outcome, health, failure, trouble), explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble }
+  return { outcome, health, freshness: freshnessOf(of.application, of.releasedAt), conditions: conditionsOf({ outcome, health, failure, trouble, observation: of.observation }), explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble }
 }
 
 function outcomeOf(last: { part: Part; deployment: Deployment } | undefined): Outcome {
@@ -66,10 +66,16 @@ function freshnessOf(application: Application, releasedAt: Date | null): Applica
   return application.changedAt > releasedAt ? 'out-of-date' : 'up-to-date'
 }
 
-function conditionsOf(outcome: Outcome, health: Health, failure: Explanation | null, trouble: Explanation | null): Condition[] {
+type Judged = { outcome: Outcome; health: Health; failure: Explanation | null; trouble: Explanation | null; observation: Observation | undefined }
+
+/** Stable turns false with the first restart of an instance and names its reason, also when everything runs again. */
+function conditionsOf({ outcome, health, failure, trouble, observation }: Judged): Condition[] {
+  const restarted = (observation?.instances ?? []).find((instance) => instance.restarts > 0 && instance.lastExit !== null)
+  const last = restarted?.lastExit ? explainExit(restarted.name, restarted.lastExit, restarted.restarts) : null
   const deployed = outcome.progress === 'succeeded'
   return [
     { type: 'Deployed', status: deployed, reason: failure?.reason ?? (deployed ? 'Succeeded' : outcome.progress), message: failure?.message ?? '' },
     { type: 'Available', status: health === 'running' || health === 'warning', reason: trouble?.reason ?? health, message: trouble?.message ?? '' },
+    { type: 'Stable', status: last === null, reason: last?.reason ?? 'NoRestarts', message: last?.message ?? '' },
   ]
 }

@@ -16,9 +16,18 @@ export function explainInstances(observation: Observation | undefined): Explanat
 
 /** The cause, the sentence and what to do, for one instance that is not ready. */
 export function explainInstance(instance: Instance): Explanation {
-  if (instance.lastExit && instance.state !== 'unready') return explainExit(instance.name, instance.lastExit, instance.restarts)
+  if (instance.lastExit && (instance.state !== 'unready' || justRestarted(instance))) return explainExit(instance.name, instance.lastExit, instance.restarts)
   if (instance.probe) return { reason: 'NotReady', message: `The instance ${instance.name} runs, but its probe fails: ${instance.probe}.`, evidence: [], remedy: 'Check that the application listens on the probed port on 0.0.0.0 (not 127.0.0.1), answers the probe, and has time enough (initial_delay_seconds, failure_threshold).' }
   return { reason: 'Starting', message: `The instance ${instance.name} is starting.`, evidence: [], remedy: 'Nothing to do yet.' }
+}
+
+/** Milliseconds after an exit during which it, and not the probe that still fails, is the cause. */
+const AFTERMATH = 60_000
+
+function justRestarted(instance: Instance): boolean {
+  if (!instance.lastExit || !instance.startedAt) return false
+  const apart = Date.parse(instance.startedAt) - Date.parse(instance.lastExit.at)
+  return apart >= 0 && apart < AFTERMATH
 }
 
 export function explainExit(name: string, exit: Exit, restarts: number): Explanation {
