@@ -6,13 +6,20 @@ import { isDnsLabel } from './model/name.ts'
 
 const portNumber = z.coerce.number().int().min(1).max(65535)
 const domain = z.string().refine((text) => text.split('.').every(isDnsLabel), 'expected a domain name in lower case')
-const pool = z.string().regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, 'expected an IPv4 network such as 10.210.0.0/16').refine((text) => Number(text.split('/')[1]) <= 23, 'expected a network of /23 or larger')
+const pool = z
+  .string()
+  .regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, 'expected an IPv4 network such as 10.210.0.0/16')
+  .refine((text) => Number(text.split('/')[1]) <= 23, 'expected a network of /23 or larger')
 
 const root = process.getuid?.() === 0
 
 /** Every setting, its default and its meaning. `docs/reference/settings.md` is checked against it. */
 export const settings = {
-  BERTH_HOME: z.string().startsWith('/').default(root ? '/var/lib/berth' : join(homedir(), '.local/share/berth')).describe('Folder of everything Berth keeps: database, keys, Git repositories, certificates.'),
+  BERTH_HOME: z
+    .string()
+    .startsWith('/')
+    .default(root ? '/var/lib/berth' : join(homedir(), '.local/share/berth'))
+    .describe('Folder of everything Berth keeps: database, keys, Git repositories, certificates.'),
   BERTH_LISTEN: z.string().default('127.0.0.1').describe('Address that the API listens on.'),
   BERTH_PORT: portNumber.default(4600).describe('Port that the API listens on.'),
   BERTH_API_URL: z.url().optional().describe('URL at which clients reach the API, where that is not its own address.'),
@@ -22,14 +29,28 @@ export const settings = {
   BERTH_EDGE_IMAGE: z.string().default('berth-edge:1.40.0').describe('Image of the edge (Envoy).'),
   BERTH_DOCKER_SOCKET: z.string().startsWith('/').default('/var/run/docker.sock').describe("Docker's socket."),
   BERTH_NETWORK_POOL: pool.default('10.210.0.0/16').describe('IPv4 network out of which every environment gets a /24.'),
-  BERTH_BUILD_NETWORK: z.enum(['bridge', 'host']).default('bridge').describe('Network of build commands; `host` only where the bridge cannot reach package servers.'),
+  BERTH_BUILD_NETWORK: z
+    .enum(['bridge', 'host'])
+    .default('bridge')
+    .describe('Network of build commands; `host` only where the bridge cannot reach package servers.'),
   BERTH_BUILDS: z.coerce.number().int().min(1).max(16).default(1).describe('Builds at the same time on this machine.'),
-  BERTH_EGRESS_ALLOW: z.string().default('').describe("Hosts and CIDRs, separated by commas, that Berth's own processes may connect to beside public addresses."),
+  BERTH_EGRESS_ALLOW: z
+    .string()
+    .default('')
+    .describe("Hosts and CIDRs, separated by commas, that Berth's own processes may connect to beside public addresses."),
   BERTH_GIT_DIR: z.string().startsWith('/').optional().describe('Folder of the repositories pushed to Berth; default `<BERTH_HOME>/git`.'),
-  BERTH_MASTER_KEY_FILE: z.string().startsWith('/').optional().describe('File with the 32 bytes (in hex) that seal secrets; default `<BERTH_HOME>/master.key`, made at the first start.'),
+  BERTH_MASTER_KEY_FILE: z
+    .string()
+    .startsWith('/')
+    .optional()
+    .describe('File with the 32 bytes (in hex) that seal secrets; default `<BERTH_HOME>/master.key`, made at the first start.'),
   BERTH_NODE: z.string().min(1).max(100).default(hostname()).describe('Name of this machine among several.'),
   BERTH_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least level of log lines.'),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'expected a URL that starts with postgresql://').optional().describe('A PostgreSQL (>= 15) to use instead of the embedded one.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected a URL that starts with postgresql://')
+    .optional()
+    .describe('A PostgreSQL (>= 15) to use instead of the embedded one.'),
 }
 
 const schema = z.object(settings)
@@ -43,18 +64,36 @@ export function readConfig(environment: Record<string, string | undefined>) {
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     const name = String(issue?.path[0])
-    throw new AppError('invalid', `The setting ${name} is wrong: ${issue?.message ?? ''}. Found ${JSON.stringify(environment[name])}. ${name}: ${settings[name as keyof typeof settings]?.description ?? ''}`)
+    throw new AppError(
+      'invalid',
+      `The setting ${name} is wrong: ${issue?.message ?? ''}. Found ${JSON.stringify(environment[name])}. ${name}: ${settings[name as keyof typeof settings]?.description ?? ''}`,
+    )
   }
   const value = parsed.data
-  const apiUrl = (value.BERTH_API_URL ?? `http://${value.BERTH_LISTEN === '0.0.0.0' ? '127.0.0.1' : value.BERTH_LISTEN}:${value.BERTH_PORT}`).replace(/\/+$/, '')
+  const apiUrl = (
+    value.BERTH_API_URL ?? `http://${value.BERTH_LISTEN === '0.0.0.0' ? '127.0.0.1' : value.BERTH_LISTEN}:${value.BERTH_PORT}`
+  ).replace(/\/+$/, '')
   const [base = '', prefix = '16'] = value.BERTH_NETWORK_POOL.split('/')
   return {
-    home: value.BERTH_HOME, listen: value.BERTH_LISTEN, port: value.BERTH_PORT, apiUrl, wsUrl: apiUrl.replace(/^http/, 'ws'), domain: value.BERTH_DOMAIN,
+    home: value.BERTH_HOME,
+    listen: value.BERTH_LISTEN,
+    port: value.BERTH_PORT,
+    apiUrl,
+    wsUrl: apiUrl.replace(/^http/, 'ws'),
+    domain: value.BERTH_DOMAIN,
     edge: { httpsPort: value.BERTH_HTTPS_PORT, httpPort: value.BERTH_HTTP_PORT, image: value.BERTH_EDGE_IMAGE },
-    dockerSocket: value.BERTH_DOCKER_SOCKET, networkPool: { base, prefix: Number(prefix), size: 24 }, buildNetwork: value.BERTH_BUILD_NETWORK, builds: value.BERTH_BUILDS,
-    egressAllow: value.BERTH_EGRESS_ALLOW.split(',').map((item) => item.trim()).filter((item) => item !== ''),
-    gitFolder: value.BERTH_GIT_DIR ?? join(value.BERTH_HOME, 'git'), masterKeyFile: value.BERTH_MASTER_KEY_FILE ?? join(value.BERTH_HOME, 'master.key'),
-    node: value.BERTH_NODE, logLevel: value.BERTH_LOG_LEVEL, databaseUrl: value.DATABASE_URL,
+    dockerSocket: value.BERTH_DOCKER_SOCKET,
+    networkPool: { base, prefix: Number(prefix), size: 24 },
+    buildNetwork: value.BERTH_BUILD_NETWORK,
+    builds: value.BERTH_BUILDS,
+    egressAllow: value.BERTH_EGRESS_ALLOW.split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+    gitFolder: value.BERTH_GIT_DIR ?? join(value.BERTH_HOME, 'git'),
+    masterKeyFile: value.BERTH_MASTER_KEY_FILE ?? join(value.BERTH_HOME, 'master.key'),
+    node: value.BERTH_NODE,
+    logLevel: value.BERTH_LOG_LEVEL,
+    databaseUrl: value.DATABASE_URL,
   }
 }
 

@@ -18,7 +18,7 @@ import { Wakeups } from './store/notify.ts'
 import { Vault } from './store/seal.ts'
 import { checkKey } from './store/variable.ts'
 import { wireDocker } from './wire/docker.ts'
-import { infoFile, lockHome, masterKey, writePrivate, type ServerInfo } from './wire/home.ts'
+import { infoFile, lockHome, markCluster, masterKey, writePrivate, type ServerInfo } from './wire/home.ts'
 import { wireMemory } from './wire/memory.ts'
 
 const VERSION = '0.1.0'
@@ -42,11 +42,28 @@ async function main(): Promise<void> {
   rmSync(folders.work, { recursive: true, force: true })
   const adapters = new Map<string, ClusterAdapters>()
   const adaptersOf = (cluster: ClusterRow): ClusterAdapters => {
-    const found = adapters.get(cluster.id) ?? (cluster.engine === 'docker' ? wireDocker({ config, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id) : wireMemory(cluster.id))
+    const found =
+      adapters.get(cluster.id) ??
+      (cluster.engine === 'docker'
+        ? wireDocker({ config, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id)
+        : wireMemory(cluster.id))
+    if (!adapters.has(cluster.id)) markCluster(config.home, cluster.id)
     adapters.set(cluster.id, found)
     return found
   }
-  const deps: Dependencies = { db, vault, wakeups, log, egress: new Egress(config.egressAllow), adaptersOf, domain: config.domain, owner: `${config.node}/${process.pid}/${newId().slice(0, 8)}`, node: config.node, folders }
+  const deps: Dependencies = {
+    db,
+    vault,
+    wakeups,
+    log,
+    egress: new Egress(config.egressAllow),
+    adaptersOf,
+    domain: config.domain,
+    owner: `${config.node}/${process.pid}/${newId().slice(0, 8)}`,
+    node: config.node,
+    seat: `${config.node}:${config.home}`,
+    folders,
+  }
   const tokenFile = join(config.home, 'token')
   await ensureFirstToken(db, tokenFile)
   await localCertificate(join(config.home, 'certificates'), config.domain)
@@ -56,7 +73,14 @@ async function main(): Promise<void> {
   await holder.start()
   conductor.start()
   await api.listen({ host: config.listen, port: config.port })
-  const info: ServerInfo = { apiUrl: config.apiUrl, wsUrl: config.wsUrl, consoleUrl: null, pid: process.pid, tokenFile, caFile: authorityFile(join(config.home, 'certificates')) }
+  const info: ServerInfo = {
+    apiUrl: config.apiUrl,
+    wsUrl: config.wsUrl,
+    consoleUrl: null,
+    pid: process.pid,
+    tokenFile,
+    caFile: authorityFile(join(config.home, 'certificates')),
+  }
   writePrivate(infoFile(config.home), JSON.stringify(info))
   log.info({ apiUrl: config.apiUrl }, 'Berth is running')
 
@@ -82,18 +106,28 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  process.on('unhandledRejection', (error) => log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : undefined }, 'a failure nobody waited for'))
+  process.on('unhandledRejection', (error) =>
+    log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : undefined }, 'a failure nobody waited for'),
+  )
 }
 
 /** No default password: the first token is written once, to a file only its owner reads, and kept hashed. */
 async function ensureFirstToken(db: Db, file: string): Promise<void> {
   if (existsSync(file)) return
   const account = (await findFirstAccount(db)) ?? (await createAccount(db, 'admin'))
-  const { text } = await createToken(db, { accountId: account.id, organizationId: null, name: 'first token', description: `written to ${file}`, role: 'owner' })
+  const { text } = await createToken(db, {
+    accountId: account.id,
+    organizationId: null,
+    name: 'first token',
+    description: `written to ${file}`,
+    role: 'owner',
+  })
   writePrivate(file, text)
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof AppError ? `berth: ${error.message}` : `berth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`)
+  process.stderr.write(
+    `${error instanceof AppError ? `berth: ${error.message}` : `berth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`,
+  )
   process.exit(1)
 })

@@ -31,34 +31,84 @@ const keys: Record<string, Kind & { only?: 'git' }> = {
   'deployment.update_strategy.rolling_update.max_surge_percent': int(25, 0, 100),
   'deployment.lifecycle.post_start_exec_command': strings,
   'deployment.lifecycle.pre_stop_exec_command': strings,
-  'network.ingress.proxy_body_size_mb': int(100), 'network.ingress.force_ssl_redirect': bool(true), 'network.ingress.enable_cors': bool(false), 'network.ingress.cors_allow_origin': text('*'),
-  'network.ingress.cors_allow_methods': text(CORS_METHODS), 'network.ingress.cors_allow_headers': text(CORS_HEADERS), 'network.ingress.proxy_buffer_size_kb': int(4),
-  'network.ingress.keepalive_time_seconds': int(3600), 'network.ingress.keepalive_timeout_seconds': int(60), 'network.ingress.send_timeout_seconds': int(60),
-  'network.ingress.proxy_connect_timeout_seconds': int(60), 'network.ingress.proxy_send_timeout_seconds': int(60), 'network.ingress.proxy_read_timeout_seconds': int(60),
-  'network.ingress.grpc_send_timeout_seconds': int(60), 'network.ingress.grpc_read_timeout_seconds': int(60), 'network.ingress.proxy_buffering': choice('on', 'on', 'off'),
-  'network.ingress.proxy_request_buffering': choice('on', 'on', 'off'), 'network.ingress.proxy_set_headers': map, 'network.ingress.add_headers': map, 'network.ingress.extra_headers': text(''),
-  'network.ingress.whitelist_source_range': text('0.0.0.0/0'), 'network.ingress.denylist_source_range': text(''), 'network.ingress.basic_auth_env_var': text(''),
-  'network.ingress.enable_sticky_session': bool(false), 'network.ingress.nginx_controller_configuration_snippet': text(null), 'network.ingress.nginx_controller_server_snippet': text(null),
-  'network.ingress.nginx_limit_rpm': int(null), 'network.ingress.nginx_limit_rps': int(null), 'network.ingress.nginx_limit_burst_multiplier': int(null), 'network.ingress.nginx_limit_connections': int(null),
+  'network.ingress.proxy_body_size_mb': int(100),
+  'network.ingress.force_ssl_redirect': bool(true),
+  'network.ingress.enable_cors': bool(false),
+  'network.ingress.cors_allow_origin': text('*'),
+  'network.ingress.cors_allow_methods': text(CORS_METHODS),
+  'network.ingress.cors_allow_headers': text(CORS_HEADERS),
+  'network.ingress.proxy_buffer_size_kb': int(4),
+  'network.ingress.keepalive_time_seconds': int(3600),
+  'network.ingress.keepalive_timeout_seconds': int(60),
+  'network.ingress.send_timeout_seconds': int(60),
+  'network.ingress.proxy_connect_timeout_seconds': int(60),
+  'network.ingress.proxy_send_timeout_seconds': int(60),
+  'network.ingress.proxy_read_timeout_seconds': int(60),
+  'network.ingress.grpc_send_timeout_seconds': int(60),
+  'network.ingress.grpc_read_timeout_seconds': int(60),
+  'network.ingress.proxy_buffering': choice('on', 'on', 'off'),
+  'network.ingress.proxy_request_buffering': choice('on', 'on', 'off'),
+  'network.ingress.proxy_set_headers': map,
+  'network.ingress.add_headers': map,
+  'network.ingress.extra_headers': text(''),
+  'network.ingress.whitelist_source_range': text('0.0.0.0/0'),
+  'network.ingress.denylist_source_range': text(''),
+  'network.ingress.basic_auth_env_var': text(''),
+  'network.ingress.enable_sticky_session': bool(false),
+  'network.ingress.nginx_controller_configuration_snippet': text(null),
+  'network.ingress.nginx_controller_server_snippet': text(null),
+  'network.ingress.nginx_limit_rpm': int(null),
+  'network.ingress.nginx_limit_rps': int(null),
+  'network.ingress.nginx_limit_burst_multiplier': int(null),
+  'network.ingress.nginx_limit_connections': int(null),
   'network.ingress.nginx_custom_http_errors': text(null),
-  'network.gateway_api.enable_sticky_session': bool(false), 'network.gateway_api.sticky_session_type': text('Cookie'), 'network.gateway_api.force_ssl_redirect': bool(true),
-  'network.gateway_api.enable_cors': bool(false), 'network.gateway_api.cors_allow_origin': text('*'), 'network.gateway_api.cors_allow_methods': text(CORS_METHODS), 'network.gateway_api.cors_allow_headers': text(CORS_HEADERS),
-  'network.gateway_api.whitelist_source_range': text('0.0.0.0/0, ::/0'), 'network.gateway_api.denylist_source_range': text(''), 'network.gateway_api.basic_auth_env_var': text(''),
-  'network.gateway_api.route_limit_source_cidrs': text(''), 'network.gateway_api.route_limit_headers': text(''), 'network.gateway_api.route_limit_rpm': int(null), 'network.gateway_api.route_limit_rps': int(null),
-  'network.gateway_api.add_headers': map, 'network.gateway_api.proxy_set_headers': map, 'network.gateway_api.custom_http_errors': text(null),
-  'network.gateway_api.circuit_breaker.max_connections': int(null), 'network.gateway_api.circuit_breaker.max_pending_requests': int(null), 'network.gateway_api.circuit_breaker.max_parallel_requests': int(null),
-  'network.gateway_api.tcp_keepalive_idle_time_seconds': int(null), 'network.gateway_api.tcp_keepalive_interval_seconds': int(null), 'network.gateway_api.http_request_timeout_seconds': int(null),
-  'network.gateway_api.http_connection_idle_timeout_seconds': int(null), 'network.gateway_api.http_max_stream_duration_seconds': int(null), 'network.gateway_api.retry.num_retries': int(null),
-  'network.gateway_api.retry.retry_on': text(null), 'network.gateway_api.retry.http_status_codes': text(null), 'network.gateway_api.retry.per_try_timeout_seconds': int(null, 1),
-  'network.dns.ndots': int(null), 'hpa.cpu.average_utilization_percent': int(60, 1, 100), 'hpa.memory.average_utilization_percent': int(null, 1, 100),
-  'resources.override.limit.cpu_in_milli': int(null, 1), 'resources.override.limit.ram_in_mib': int(null, 1), 'security.service_account_name': text(''), 'security.automount_service_account_token': bool(false),
+  'network.gateway_api.enable_sticky_session': bool(false),
+  'network.gateway_api.sticky_session_type': text('Cookie'),
+  'network.gateway_api.force_ssl_redirect': bool(true),
+  'network.gateway_api.enable_cors': bool(false),
+  'network.gateway_api.cors_allow_origin': text('*'),
+  'network.gateway_api.cors_allow_methods': text(CORS_METHODS),
+  'network.gateway_api.cors_allow_headers': text(CORS_HEADERS),
+  'network.gateway_api.whitelist_source_range': text('0.0.0.0/0, ::/0'),
+  'network.gateway_api.denylist_source_range': text(''),
+  'network.gateway_api.basic_auth_env_var': text(''),
+  'network.gateway_api.route_limit_source_cidrs': text(''),
+  'network.gateway_api.route_limit_headers': text(''),
+  'network.gateway_api.route_limit_rpm': int(null),
+  'network.gateway_api.route_limit_rps': int(null),
+  'network.gateway_api.add_headers': map,
+  'network.gateway_api.proxy_set_headers': map,
+  'network.gateway_api.custom_http_errors': text(null),
+  'network.gateway_api.circuit_breaker.max_connections': int(null),
+  'network.gateway_api.circuit_breaker.max_pending_requests': int(null),
+  'network.gateway_api.circuit_breaker.max_parallel_requests': int(null),
+  'network.gateway_api.tcp_keepalive_idle_time_seconds': int(null),
+  'network.gateway_api.tcp_keepalive_interval_seconds': int(null),
+  'network.gateway_api.http_request_timeout_seconds': int(null),
+  'network.gateway_api.http_connection_idle_timeout_seconds': int(null),
+  'network.gateway_api.http_max_stream_duration_seconds': int(null),
+  'network.gateway_api.retry.num_retries': int(null),
+  'network.gateway_api.retry.retry_on': text(null),
+  'network.gateway_api.retry.http_status_codes': text(null),
+  'network.gateway_api.retry.per_try_timeout_seconds': int(null, 1),
+  'network.dns.ndots': int(null),
+  'hpa.cpu.average_utilization_percent': int(60, 1, 100),
+  'hpa.memory.average_utilization_percent': int(null, 1, 100),
+  'resources.override.limit.cpu_in_milli': int(null, 1),
+  'resources.override.limit.ram_in_mib': int(null, 1),
+  'security.service_account_name': text(''),
+  'security.automount_service_account_token': bool(false),
   'security.read_only_root_filesystem': bool(false),
 }
 
 export type AdvancedSettings = Record<string, unknown>
 
 export const defaultAdvancedSettings = (source: 'git' | 'image'): AdvancedSettings =>
-  Object.fromEntries(Object.entries(keys).filter(([, kind]) => kind.only === undefined || kind.only === source).map(([key, kind]) => [key, kind.fallback]))
+  Object.fromEntries(
+    Object.entries(keys)
+      .filter(([, kind]) => kind.only === undefined || kind.only === source)
+      .map(([key, kind]) => [key, kind.fallback]),
+  )
 
 /** Checks what was sent; only the overrides are kept. null = back to the default. */
 export function mergeAdvancedSettings(source: 'git' | 'image', before: AdvancedSettings, sent: Record<string, unknown>): AdvancedSettings {
@@ -71,7 +121,12 @@ export function mergeAdvancedSettings(source: 'git' | 'image', before: AdvancedS
       continue
     }
     const parsed = kind.schema.safeParse(value)
-    if (!parsed.success) throw new AppError('invalid', `${parsed.error.issues[0]?.message.replace(/^Invalid input: /, '') ?? 'is wrong'}, found ${JSON.stringify(value)}`, key)
+    if (!parsed.success)
+      throw new AppError(
+        'invalid',
+        `${parsed.error.issues[0]?.message.replace(/^Invalid input: /, '') ?? 'is wrong'}, found ${JSON.stringify(value)}`,
+        key,
+      )
     if (JSON.stringify(parsed.data) === JSON.stringify(kind.fallback)) delete merged[key]
     else merged[key] = parsed.data
   }
@@ -84,7 +139,9 @@ export function settingsOf(overrides: AdvancedSettings): Settings {
   const base = defaultSettings
   return {
     build: {
-      timeout: read('build.timeout_max_sec', base.build.timeout), cpuMilli: read('build.cpu_max_in_milli', base.build.cpuMilli), memoryGib: read('build.ram_max_in_gib', base.build.memoryGib),
+      timeout: read('build.timeout_max_sec', base.build.timeout),
+      cpuMilli: read('build.cpu_max_in_milli', base.build.cpuMilli),
+      memoryGib: read('build.ram_max_in_gib', base.build.memoryGib),
       noCache: read('build.disable_buildkit_cache', base.build.noCache),
     },
     gracePeriod: read('deployment.termination_grace_period_seconds', base.gracePeriod),

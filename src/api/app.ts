@@ -29,18 +29,34 @@ const BODY_LIMIT = 1024 * 1024
 const open = new Set(['/healthz', '/readyz', '/metrics', '/openapi.json'])
 
 export async function createApi(deps: Dependencies, settings: ApiSettings): Promise<FastifyInstance> {
-  const app: FastifyInstance = Fastify({ loggerInstance: deps.log.child({ part: 'api' }) as FastifyBaseLogger, disableRequestLogging: true, bodyLimit: BODY_LIMIT, forceCloseConnections: true, routerOptions: { maxParamLength: 300 } })
+  const app: FastifyInstance = Fastify({
+    loggerInstance: deps.log.child({ part: 'api' }) as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 300 },
+  })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   answerErrors(app)
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'Berth', version: settings.version, description: "The public contract of Qovery's application service, and what Berth adds beside it." }, components: { securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'Authorization' } } }, security: [{ token: [] }] },
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Berth',
+        version: settings.version,
+        description: "The public contract of Qovery's application service, and what Berth adds beside it.",
+      },
+      components: { securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'Authorization' } } },
+      security: [{ token: [] }],
+    },
     transform: jsonSchemaTransform,
   })
   app.addHook('onRequest', async (request, reply) => {
     if (open.has(request.url.split('?')[0] ?? '') || request.routeOptions.url === undefined) return
     const caller = await authenticate(deps, request)
-    if (!caller && request.url.startsWith('/git/')) reply.header('www-authenticate', 'Basic realm="Berth: any user name, an API token as password"')
+    if (!caller && request.url.startsWith('/git/'))
+      reply.header('www-authenticate', 'Basic realm="Berth: any user name, an API token as password"')
     if (!caller) throw new AppError('unauthenticated', 'Send a valid API token: Authorization: Token <token> (or Bearer).')
     request.caller = caller
   })
@@ -48,13 +64,31 @@ export async function createApi(deps: Dependencies, settings: ApiSettings): Prom
   const api: Api = { app, deps, settings }
   await socketRoutes(api)
   systemRoutes(api)
-  for (const routes of [organizationRoutes, registryRoutes, projectRoutes, clusterRoutes, environmentRoutes, stageRoutes, serviceRoutes, actionRoutes, statusRoutes, variableRoutes, logRoutes, emptyRoutes, gitRoutes]) routes(api)
+  for (const routes of [
+    organizationRoutes,
+    registryRoutes,
+    projectRoutes,
+    clusterRoutes,
+    environmentRoutes,
+    stageRoutes,
+    serviceRoutes,
+    actionRoutes,
+    statusRoutes,
+    variableRoutes,
+    logRoutes,
+    emptyRoutes,
+    gitRoutes,
+  ])
+    routes(api)
   await app.ready()
   return app
 }
 
-/** Clients send actions with a JSON content type and no body at all. */
+/** Clients send actions with no body at all, under a JSON content type or (axios) that of forms. */
 function emptyJsonBodies(app: FastifyInstance): void {
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
+    body === '' ? done(null, undefined) : done(new AppError('invalid', 'expected JSON (content-type: application/json)')),
+  )
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body === '') return done(null, undefined)
@@ -83,11 +117,15 @@ function tokenIn(request: FastifyRequest): string | undefined {
   const [scheme = '', value = ''] = (request.headers.authorization ?? '').split(' ')
   if (/^(bearer|token)$/i.test(scheme)) return value
   if (/^basic$/i.test(scheme)) return Buffer.from(value, 'base64').toString().split(':').slice(1).join(':')
-  return String(request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim()).find((one) => one.startsWith('auth.bearer.'))?.slice('auth.bearer.'.length)
+  return String(request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .find((one) => one.startsWith('auth.bearer.'))
+    ?.slice('auth.bearer.'.length)
 }
 
 function originOf(agent: string): string {
   if (/^(berth|qovery)-?cli|^CLI /i.test(agent)) return 'CLI'
   if (/^Terraform provider/i.test(agent)) return 'TERRAFORM_PROVIDER'
-  return /^Mozilla\//.test(agent) ? 'CONSOLE' : 'API'
+  return agent.startsWith('Mozilla/') ? 'CONSOLE' : 'API'
 }

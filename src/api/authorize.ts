@@ -14,5 +14,6 @@ const rights: Record<Role, Right[]> = {
 export function authorize(caller: Caller, right: Right, resource: { noun: string; id: string; organizationId: string }): void {
   const role = caller.organizations.get(resource.organizationId)
   if (!role) throw notFound(resource.noun, resource.id)
-  if (!rights[role].includes(right)) throw new AppError('forbidden', `Your role (${role}) does not allow this: it needs the right to ${right}.`)
+  if (!rights[role].includes(right))
+    throw new AppError('forbidden', `Your role (${role}) does not allow this: it needs the right to ${right}.`)
 }

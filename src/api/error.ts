@@ -4,11 +4,29 @@ import { STATUS_CODES } from 'node:http'
 import { AppError, type ErrorCode } from '../model/error.ts'
 
 /** The one table from failures to HTTP. */
-export const httpStatus: Record<ErrorCode, number> = { invalid: 400, unauthenticated: 401, forbidden: 403, not_found: 404, conflict: 409, unsupported: 400, unavailable: 503, internal: 500 }
+export const httpStatus: Record<ErrorCode, number> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  unsupported: 400,
+  unavailable: 503,
+  internal: 500,
+}
 
-const body = (status: number, detail: string, code?: string) => ({ status, error: STATUS_CODES[status] ?? 'Error', detail, ...(code ? { code } : {}) })
+const body = (status: number, detail: string, code?: string) => ({
+  status,
+  error: STATUS_CODES[status] ?? 'Error',
+  detail,
+  ...(code ? { code } : {}),
+})
 
-type Issue = { instancePath: string; message?: string; params?: { issue?: { code?: string; keys?: string[]; expected?: string; input?: unknown } } }
+type Issue = {
+  instancePath: string
+  message?: string
+  params?: { issue?: { code?: string; keys?: string[]; expected?: string; input?: unknown } }
+}
 
 /** Every failure leaves as `{status, error, detail}`; what was expected, what was found, and at which path. */
 export function answerErrors(app: FastifyInstance): void {
@@ -18,17 +36,29 @@ export function answerErrors(app: FastifyInstance): void {
       if (error.code === 'internal') request.log.error({ error }, error.message)
       return reply.status(status).send(body(status, error.path ? `${error.path}: ${error.message}` : error.message, error.code))
     }
-    if (hasZodFastifySchemaValidationErrors(error)) return reply.status(400).send(body(400, (error.validation as unknown as Issue[]).slice(0, 5).map(describe).join('; '), 'invalid'))
-    if (!isResponseSerializationError(error) && error.statusCode && error.statusCode < 500) return reply.status(error.statusCode).send(body(error.statusCode, error.message, 'invalid'))
-    request.log.error({ error: error.message, stack: error.stack, cause: isResponseSerializationError(error) ? error.cause.issues : undefined }, 'a request failed')
+    if (hasZodFastifySchemaValidationErrors(error))
+      return reply.status(400).send(body(400, (error.validation as unknown as Issue[]).slice(0, 5).map(describe).join('; '), 'invalid'))
+    if (!isResponseSerializationError(error) && error.statusCode && error.statusCode < 500)
+      return reply.status(error.statusCode).send(body(error.statusCode, error.message, 'invalid'))
+    request.log.error(
+      { error: error.message, stack: error.stack, cause: isResponseSerializationError(error) ? error.cause.issues : undefined },
+      'a request failed',
+    )
     return reply.status(500).send(body(500, `Berth made a mistake; its log has more under the request id ${request.id}.`, 'internal'))
   })
-  app.setNotFoundHandler((request, reply) => reply.status(404).send(body(404, `There is no ${request.method} ${request.url.split('?')[0]} here.`, 'not_found')))
+  app.setNotFoundHandler((request, reply) =>
+    reply.status(404).send(body(404, `There is no ${request.method} ${request.url.split('?')[0]} here.`, 'not_found')),
+  )
 }
 
 function describe(issue: Issue): string {
-  const path = issue.instancePath.replace(/^\//, '').replace(/\/(\d+)/g, '[$1]').replaceAll('/', '.') || 'body'
+  const path =
+    issue.instancePath
+      .replace(/^\//, '')
+      .replace(/\/(\d+)/g, '[$1]')
+      .replaceAll('/', '.') || 'body'
   const detail = issue.params?.issue
-  if (detail?.code === 'unrecognized_keys') return `${path}: there is no field ${(detail.keys ?? []).map((key) => JSON.stringify(key)).join(', ')} here`
+  if (detail?.code === 'unrecognized_keys')
+    return `${path}: there is no field ${(detail.keys ?? []).map((key) => JSON.stringify(key)).join(', ')} here`
   return `${path}: ${(issue.message ?? 'is wrong').replace(/^Invalid input: /, '').replace(/, received /, ', found ')}`
 }

@@ -38,21 +38,31 @@ export class Finder {
 
   async application(id: string, right: Right, kind?: SourceKind) {
     const noun = kind === undefined ? 'service' : kind === 'git' ? 'application' : 'container'
-    const found = isId(id) && this.#caller.organizations.size > 0 ? await findApplication(this.#db, [...this.#caller.organizations.keys()], id) : undefined
+    const found =
+      isId(id) && this.#caller.organizations.size > 0
+        ? await findApplication(this.#db, [...this.#caller.organizations.keys()], id)
+        : undefined
     if (!found || (kind !== undefined && found.spec.source.kind !== kind)) throw notFound(noun, id)
     authorize(this.#caller, right, { noun, id, organizationId: found.organizationId })
     return found
   }
 
   async variable(id: string, right: Right) {
-    const found = isId(id) && this.#caller.organizations.size > 0 ? await findVariable(this.#db, [...this.#caller.organizations.keys()], id) : undefined
+    const found =
+      isId(id) && this.#caller.organizations.size > 0 ? await findVariable(this.#db, [...this.#caller.organizations.keys()], id) : undefined
     if (!found) throw notFound('variable', id)
     authorize(this.#caller, right, { noun: 'variable', id, organizationId: found.organizationId })
     return found
   }
 
-  async #find<T extends { organization_id: string }>(noun: string, id: string, right: Right, find: (db: Db | Tx, organizations: string[], id: string) => Promise<T | undefined>): Promise<T> {
-    const found = isId(id) && this.#caller.organizations.size > 0 ? await find(this.#db, [...this.#caller.organizations.keys()], id) : undefined
+  async #find<T extends { organization_id: string }>(
+    noun: string,
+    id: string,
+    right: Right,
+    find: (db: Db | Tx, organizations: string[], id: string) => Promise<T | undefined>,
+  ): Promise<T> {
+    const found =
+      isId(id) && this.#caller.organizations.size > 0 ? await find(this.#db, [...this.#caller.organizations.keys()], id) : undefined
     if (!found) throw notFound(noun, id)
     authorize(this.#caller, right, { noun, id, organizationId: found.organization_id })
     return found

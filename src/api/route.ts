@@ -15,7 +15,17 @@ declare module 'fastify' {
   }
 }
 
-export type Call<Q, B> = { params: Record<string, string>; query: Q; body: B; caller: Caller; actor: Actor; find: Finder; request: FastifyRequest; reply: FastifyReply; transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T> }
+export type Call<Q, B> = {
+  params: Record<string, string>
+  query: Q
+  body: B
+  caller: Caller
+  actor: Actor
+  find: Finder
+  request: FastifyRequest
+  reply: FastifyReply
+  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
+}
 
 type Definition<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = {
   summary: string
@@ -29,7 +39,11 @@ type Definition<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> =
 }
 
 /** Defines one route: its schemas validate, describe and filter. */
-export function route<A extends z.ZodType, Q extends z.ZodType = z.ZodType<Record<string, never>>, B extends z.ZodType = z.ZodType<undefined>>(api: Api, line: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`, definition: Definition<Q, B, A>): void {
+export function route<
+  A extends z.ZodType,
+  Q extends z.ZodType = z.ZodType<Record<string, never>>,
+  B extends z.ZodType = z.ZodType<undefined>,
+>(api: Api, line: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`, definition: Definition<Q, B, A>): void {
   const [method = 'GET', path = '/'] = line.split(' ')
   const status = definition.status ?? (definition.answer === null ? 204 : 200)
   api.app.route({
@@ -63,7 +77,12 @@ function paramsIn(path: string): { params?: z.ZodType } {
 function callOf(api: Api, request: FastifyRequest, reply: FastifyReply): Call<unknown, unknown> {
   const { caller } = request
   return {
-    params: request.params as Record<string, string>, query: request.query, body: request.body ?? undefined, caller, request, reply,
+    params: request.params as Record<string, string>,
+    query: request.query,
+    body: request.body ?? undefined,
+    caller,
+    request,
+    reply,
     actor: { accountId: caller.accountId, name: caller.name, origin: caller.origin },
     find: new Finder(api.deps.db, caller),
     transaction: (work) => api.deps.db.transaction().execute(work),
@@ -74,7 +93,8 @@ function callOf(api: Api, request: FastifyRequest, reply: FastifyReply): Call<un
 export const results = <T extends z.ZodType>(item: T) => z.object({ results: z.array(item) })
 
 /** Read-only fields that clients send back with an edit: accepted and ignored; everything else unknown is refused. */
-export const echoed = (...names: string[]): Record<string, z.ZodOptional<z.ZodUnknown>> => Object.fromEntries(names.map((name) => [name, z.unknown().optional()]))
+export const echoed = (...names: string[]): Record<string, z.ZodOptional<z.ZodUnknown>> =>
+  Object.fromEntries(names.map((name) => [name, z.unknown().optional()]))
 
 /** An empty body, or an empty object: actions without parameters accept both. */
 export const emptyBody = z.strictObject({}).nullish()

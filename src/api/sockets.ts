@@ -30,7 +30,9 @@ type Stream = { socket: WebSocket; query: Record<string, string>; find: Finder; 
 
 /** The contract's WebSocket streams. */
 export async function socketRoutes(api: Api): Promise<void> {
-  await api.app.register(websocket, { options: { maxPayload: 1024 * 1024, handleProtocols: (protocols: Set<string>) => (protocols.has('v1') ? 'v1' : false) } })
+  await api.app.register(websocket, {
+    options: { maxPayload: 1024 * 1024, handleProtocols: (protocols: Set<string>) => (protocols.has('v1') ? 'v1' : false) },
+  })
   await api.app.register(async (app) => {
     const stream = (path: string, run: (stream: Stream) => Promise<void>): void => {
       app.get(path, { websocket: true, schema: { hide: true } }, (socket, request) => void open(api, socket, { request, run }))
@@ -53,7 +55,13 @@ async function open(api: Api, socket: WebSocket, of: { request: FastifyRequest; 
     else socket.send(JSON.stringify(message))
   }
   try {
-    await of.run({ socket, query: of.request.query as Record<string, string>, find: new Finder(api.deps.db, of.request.caller), signal: abort.signal, send })
+    await of.run({
+      socket,
+      query: of.request.query as Record<string, string>,
+      find: new Finder(api.deps.db, of.request.caller),
+      signal: abort.signal,
+      send,
+    })
     socket.close(1000)
   } catch (error) {
     const code = error instanceof AppError && ['not_found', 'forbidden', 'invalid'].includes(error.code) ? 1008 : 1011
@@ -62,7 +70,11 @@ async function open(api: Api, socket: WebSocket, of: { request: FastifyRequest; 
 }
 
 /** Calls `look` at once and after every wake-up, until it says that there is no more or the client is gone. */
-async function follow(api: Api, stream: Stream, of: { channels: ('deployment' | 'observation' | 'log')[]; look: () => Promise<boolean | void> }): Promise<void> {
+async function follow(
+  api: Api,
+  stream: Stream,
+  of: { channels: ('deployment' | 'observation' | 'log')[]; look: () => Promise<boolean | void> },
+): Promise<void> {
   while (!stream.signal.aborted) {
     if ((await of.look()) === false) return
     const calm = new Promise((resolve) => setTimeout(resolve, CALM))
@@ -102,7 +114,12 @@ async function deploymentStatus(api: Api, stream: Stream): Promise<void> {
   const project = environment ? undefined : await stream.find.project(stream.query['project'] ?? '', 'read')
   await changes(api, stream, ['deployment', 'observation'], async () => {
     if (environment) return statusesWithStages(db, environment.id)
-    const rows = await db.selectFrom('environment').select('id').where('project_id', '=', project?.id ?? '').where('deleted_at', 'is', null).execute()
+    const rows = await db
+      .selectFrom('environment')
+      .select('id')
+      .where('project_id', '=', project?.id ?? '')
+      .where('deleted_at', 'is', null)
+      .execute()
     return { results: await Promise.all(rows.map(async ({ id }) => (await statusesWithStages(db, id)).environment)) }
   })
 }
@@ -126,7 +143,12 @@ async function serviceStatus(api: Api, stream: Stream): Promise<void> {
   const environment = stream.query['environment'] ? await environmentIn(stream) : undefined
   const project = environment ? undefined : await stream.find.project(stream.query['project'] ?? '', 'read')
   await changes(api, stream, ['observation', 'deployment'], async () => {
-    const rows = await db.selectFrom('environment').select(['id', 'project_id']).where(environment ? 'id' : 'project_id', '=', environment?.id ?? project?.id ?? '').where('deleted_at', 'is', null).execute()
+    const rows = await db
+      .selectFrom('environment')
+      .select(['id', 'project_id'])
+      .where(environment ? 'id' : 'project_id', '=', environment?.id ?? project?.id ?? '')
+      .where('deleted_at', 'is', null)
+      .execute()
     return { environments: await Promise.all(rows.map((row) => runningEnvironment(api, row))) }
   })
 }
@@ -134,29 +156,82 @@ async function serviceStatus(api: Api, stream: Stream): Promise<void> {
 async function runningEnvironment(api: Api, row: { id: string; project_id: string }) {
   const { db } = api.deps
   const applications = await listApplications(db, { environmentId: row.id })
-  const [known, observations] = await Promise.all([statusesOf(db, applications), listObservations(db, applications.map((one) => one.id))])
-  const shown = known.map(({ application, status }) => ({ type: serviceTypeOf(application), dto: { id: application.id, state: runningStateOf(status.health), pods: (observations.get(application.id)?.instances ?? []).map((one) => presentPod(one, observations.get(application.id)?.evidence ?? [])), certificates: [] } }))
+  const [known, observations] = await Promise.all([
+    statusesOf(db, applications),
+    listObservations(
+      db,
+      applications.map((one) => one.id),
+    ),
+  ])
+  const shown = known.map(({ application, status }) => ({
+    type: serviceTypeOf(application),
+    dto: {
+      id: application.id,
+      state: runningStateOf(status.health),
+      pods: (observations.get(application.id)?.instances ?? []).map((one) =>
+        presentPod(one, observations.get(application.id)?.evidence ?? []),
+      ),
+      certificates: [],
+    },
+  }))
   const states = shown.map((one) => one.dto.state)
   const state = ['ERROR', 'WARNING', 'STARTING', 'STOPPING', 'RUNNING'].find((one) => states.includes(one)) ?? 'STOPPED'
   return {
-    id: row.id, project_id: row.project_id, state, applications: shown.filter((one) => one.type === 'APPLICATION').map((one) => one.dto), containers: shown.filter((one) => one.type === 'CONTAINER').map((one) => one.dto),
-    databases: [], jobs: [], helms: [], argocd_apps: [], terraform: [], agentic_workflows: [],
+    id: row.id,
+    project_id: row.project_id,
+    state,
+    applications: shown.filter((one) => one.type === 'APPLICATION').map((one) => one.dto),
+    containers: shown.filter((one) => one.type === 'CONTAINER').map((one) => one.dto),
+    databases: [],
+    jobs: [],
+    helms: [],
+    argocd_apps: [],
+    terraform: [],
+    agentic_workflows: [],
   }
 }
 
-const podStates: Record<Instance['state'], string> = { starting: 'STARTING', ready: 'RUNNING', unready: 'ERROR', stopping: 'STOPPING', exited: 'ERROR' }
+const podStates: Record<Instance['state'], string> = {
+  starting: 'STARTING',
+  ready: 'RUNNING',
+  unready: 'ERROR',
+  stopping: 'STOPPING',
+  exited: 'ERROR',
+}
 
 function presentPod(instance: Instance, evidence: { at: string; kind: string; instance: string | null; message: string }[]) {
   const started = instance.startedAt ? Date.parse(instance.startedAt) : 0
   const exit = instance.lastExit
   const message = instance.probe ?? ''
   return {
-    name: instance.name, state: podStates[instance.state], state_reason: instance.state === 'exited' ? 'Exited' : instance.probe ? 'ProbeFailed' : '', state_message: message, restart_count: instance.restarts, service_version: String(instance.revision), started_at: started,
-    containers: [{
-      name: 'application', image: instance.image, restart_count: instance.restarts, current_state: { state: podStates[instance.state], started_at: started, state_reason: '', state_message: message },
-      last_terminated_state: exit && { exit_code: exit.code, exit_code_message: exit.byHand ? 'stopped from outside Berth' : '', reason: exit.outOfMemory ? 'OOMKilled' : 'Exited', message: '', signal: 0, started_at: exit.startedAt ? Date.parse(exit.startedAt) : 0, finished_at: Date.parse(exit.at) },
-    }],
-    last_events: evidence.filter((one) => one.instance === instance.name).slice(-10).map((one) => ({ created_at: Date.parse(one.at), message: one.message, reason: one.kind, type: 'Warning' })),
+    name: instance.name,
+    state: podStates[instance.state],
+    state_reason: instance.state === 'exited' ? 'Exited' : instance.probe ? 'ProbeFailed' : '',
+    state_message: message,
+    restart_count: instance.restarts,
+    service_version: String(instance.revision),
+    started_at: started,
+    containers: [
+      {
+        name: 'application',
+        image: instance.image,
+        restart_count: instance.restarts,
+        current_state: { state: podStates[instance.state], started_at: started, state_reason: '', state_message: message },
+        last_terminated_state: exit && {
+          exit_code: exit.code,
+          exit_code_message: exit.byHand ? 'stopped from outside Berth' : '',
+          reason: exit.outOfMemory ? 'OOMKilled' : 'Exited',
+          message: '',
+          signal: 0,
+          started_at: exit.startedAt ? Date.parse(exit.startedAt) : 0,
+          finished_at: Date.parse(exit.at),
+        },
+      },
+    ],
+    last_events: evidence
+      .filter((one) => one.instance === instance.name)
+      .slice(-10)
+      .map((one) => ({ created_at: Date.parse(one.at), message: one.message, reason: one.kind, type: 'Warning' })),
   }
 }
 
@@ -169,9 +244,20 @@ async function serviceLogs(api: Api, stream: Stream): Promise<void> {
   const wanted = stream.query['pod_name']
   const limit = Number(stream.query['limit'] ?? 1000)
   const tail = Number.isSafeInteger(limit) && limit >= 0 ? Math.min(limit, 10_000) : 1000
-  for await (const line of api.deps.adaptersOf(cluster).inspection.logs(await placeOf(db, application), { follow: true, tail, signal: stream.signal })) {
+  for await (const line of api.deps
+    .adaptersOf(cluster)
+    .inspection.logs(await placeOf(db, application), { follow: true, tail, signal: stream.signal })) {
     if (wanted && line.instance !== wanted) continue
-    stream.send({ created_at: line.at.getTime(), message: line.message, pod_name: line.instance, container_name: 'application', version: String(line.revision), severity_text: line.stream === 'stderr' ? 'error' : 'info', labels: {}, from_kube: false })
+    stream.send({
+      created_at: line.at.getTime(),
+      message: line.message,
+      pod_name: line.instance,
+      container_name: 'application',
+      version: String(line.revision),
+      severity_text: line.stream === 'stderr' ? 'error' : 'info',
+      labels: {},
+      from_kube: false,
+    })
   }
 }
 
@@ -179,6 +265,8 @@ async function servicePods(api: Api, stream: Stream): Promise<void> {
   const application = await stream.find.application(stream.query['service'] ?? '', 'read')
   await changes(api, stream, ['observation'], async () => {
     const observation = (await listObservations(api.deps.db, [application.id])).get(application.id)
-    return { pods: (observation?.instances ?? []).map((one) => ({ name: one.name, ports: application.spec.ports.map((port) => port.internal) })) }
+    return {
+      pods: (observation?.instances ?? []).map((one) => ({ name: one.name, ports: application.spec.ports.map((port) => port.internal) })),
+    }
   })
 }

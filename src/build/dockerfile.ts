@@ -14,37 +14,63 @@ export type Dockerfile = {
 /** Reads a Dockerfile with a real parser. Throws `invalid` where nothing can be built from it. */
 export function parseDockerfile(text: string): Dockerfile {
   const syntax = /^#\s*syntax\s*=\s*(\S+)/i.exec(text.replace(/^\uFEFF/, '').trimStart())?.[1]
-  if (syntax && !/^docker\/dockerfile(:|@|$)|^docker\.io\/docker\/dockerfile(:|@|$)/.test(syntax)) throw new AppError('invalid', `The Dockerfile names another builder frontend (# syntax=${syntax}): only docker/dockerfile is run.`)
+  if (syntax && !/^docker\/dockerfile(:|@|$)|^docker\.io\/docker\/dockerfile(:|@|$)/.test(syntax))
+    throw new AppError('invalid', `The Dockerfile names another builder frontend (# syntax=${syntax}): only docker/dockerfile is run.`)
   const parsed = DockerfileParser.parse(text)
   const froms = parsed.getFROMs()
   if (froms.length === 0) throw new AppError('invalid', 'The Dockerfile has no FROM.')
-  const args = parsed.getInstructions().filter((one) => one.getKeyword() === 'ARG').flatMap((one) => (one as Arg).getProperties())
+  const args = parsed
+    .getInstructions()
+    .filter((one) => one.getKeyword() === 'ARG')
+    .flatMap((one) => (one as Arg).getProperties())
   const known = new Map<string, { name: string; value: string | null }>()
   for (const arg of args) if (!known.has(arg.getName())) known.set(arg.getName(), { name: arg.getName(), value: arg.getValue() })
   const stages = froms.map((from) => ({ name: from.getBuildStage(), image: imageOf(from, known) }))
   const names = new Set(stages.flatMap((stage, index) => [String(index), ...(stage.name ? [stage.name.toLowerCase()] : [])]))
   return {
-    args: [...known.values()], stages,
+    args: [...known.values()],
+    stages,
     baseImages: [...new Set(stages.map((stage) => stage.image).filter((image) => image !== 'scratch' && !names.has(image.toLowerCase())))],
-    secretIds: [...new Set([...text.matchAll(/--mount=([^\s]+)/g)].map((match) => match[1] ?? '').filter((mount) => /(^|,)type=secret(,|$)/.test(mount)).flatMap((mount) => /(?:^|,)id=([^,]+)/.exec(mount)?.[1] ?? []))],
+    secretIds: [
+      ...new Set(
+        [...text.matchAll(/--mount=([^\s]+)/g)]
+          .map((match) => match[1] ?? '')
+          .filter((mount) => /(^|,)type=secret(,|$)/.test(mount))
+          .flatMap((mount) => /(?:^|,)id=([^,]+)/.exec(mount)?.[1] ?? []),
+      ),
+    ],
   }
 }
 
 function imageOf(from: From, args: Map<string, { value: string | null }>): string {
   const image = from.getImage() ?? ''
-  return image.replace(/\$\{?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}?/g, (_all, name: string, fallback?: string) => args.get(name)?.value ?? fallback ?? '')
+  return image.replace(
+    /\$\{?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}?/g,
+    (_all, name: string, fallback?: string) => args.get(name)?.value ?? fallback ?? '',
+  )
 }
 
 /** The variables a build gets: declared ARGs only. A secret declared as ARG would end up in a layer, so it is refused with what to do instead. */
-export function buildArguments(dockerfile: Dockerfile, variables: { literals: Record<string, string>; secrets: string[] }): Record<string, string> {
+export function buildArguments(
+  dockerfile: Dockerfile,
+  variables: { literals: Record<string, string>; secrets: string[] },
+): Record<string, string> {
   const leaking = dockerfile.args.find((arg) => variables.secrets.includes(arg.name))
   if (leaking)
-    throw new AppError('invalid', `The Dockerfile declares the secret ${leaking.name} as ARG, which would store its value in the image. Use it in the command that needs it instead: RUN --mount=type=secret,id=${leaking.name} … (the value is then in the file /run/secrets/${leaking.name}), and remove ARG ${leaking.name}.`)
-  return Object.fromEntries(dockerfile.args.flatMap(({ name }) => (variables.literals[name] === undefined ? [] : [[name, variables.literals[name]]])))
+    throw new AppError(
+      'invalid',
+      `The Dockerfile declares the secret ${leaking.name} as ARG, which would store its value in the image. Use it in the command that needs it instead: RUN --mount=type=secret,id=${leaking.name} … (the value is then in the file /run/secrets/${leaking.name}), and remove ARG ${leaking.name}.`,
+    )
+  return Object.fromEntries(
+    dockerfile.args.flatMap(({ name }) => (variables.literals[name] === undefined ? [] : [[name, variables.literals[name]]])),
+  )
 }
 
 export function checkTarget(dockerfile: Dockerfile, target: string | null): void {
   if (target === null || dockerfile.stages.some((stage) => stage.name?.toLowerCase() === target.toLowerCase())) return
   const names = dockerfile.stages.flatMap((stage) => stage.name ?? [])
-  throw new AppError('invalid', `The Dockerfile has no stage ${target}; ${names.length === 0 ? 'its stages have no names' : `its stages are ${names.join(', ')}`}.`)
+  throw new AppError(
+    'invalid',
+    `The Dockerfile has no stage ${target}; ${names.length === 0 ? 'its stages have no names' : `its stages are ${names.join(', ')}`}.`,
+  )
 }

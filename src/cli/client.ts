@@ -20,10 +20,21 @@ export class Client {
   list = async <T>(path: string): Promise<T[]> => (await this.get<{ results: T[] }>(path)).results
 
   async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const init: RequestInit = { method, headers: { authorization: `Token ${this.token}`, 'user-agent': 'berth-cli 0.1.0', ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, signal: AbortSignal.timeout(LIMIT) }
+    const init: RequestInit = {
+      method,
+      headers: {
+        authorization: `Token ${this.token}`,
+        'user-agent': 'berth-cli 0.1.0',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      signal: AbortSignal.timeout(LIMIT),
+    }
     if (body !== undefined) init.body = JSON.stringify(body)
     const response = await fetch(this.apiUrl + path, init).catch((error: unknown) => {
-      throw new AppError('unavailable', `No Berth answers at ${this.apiUrl} (${error instanceof Error ? ((error.cause as Error | undefined)?.message ?? error.message) : 'unknown'}). Start it with bin/up, or name another one with berth login or BERTH_URL.`)
+      throw new AppError(
+        'unavailable',
+        `No Berth answers at ${this.apiUrl} (${error instanceof Error ? ((error.cause as Error | undefined)?.message ?? error.message) : 'unknown'}). Start it with bin/up, or name another one with berth login or BERTH_URL.`,
+      )
     })
     const text = await response.text()
     if (!response.ok) throw failure(response.status, text)
@@ -31,7 +42,14 @@ export class Client {
   }
 }
 
-const byStatus: Record<number, ErrorCode> = { 400: 'invalid', 401: 'unauthenticated', 403: 'forbidden', 404: 'not_found', 409: 'conflict', 503: 'unavailable' }
+const byStatus: Record<number, ErrorCode> = {
+  400: 'invalid',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  409: 'conflict',
+  503: 'unavailable',
+}
 
 function failure(status: number, text: string): AppError {
   try {

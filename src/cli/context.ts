@@ -6,7 +6,14 @@ import { AppError } from '../model/error.ts'
 import { Client } from './client.ts'
 
 /** What the command line works on unless a flag says otherwise. */
-export type Context = { apiUrl?: string; token?: string; organizationId?: string; projectId?: string; environmentId?: string; clusterId?: string }
+export type Context = {
+  apiUrl?: string
+  token?: string
+  organizationId?: string
+  projectId?: string
+  environmentId?: string
+  clusterId?: string
+}
 
 export type LocalInfo = { apiUrl: string; wsUrl: string; consoleUrl: string | null; pid: number; tokenFile: string; caFile: string }
 
@@ -30,8 +37,17 @@ export const localContextFile = (): string => join(localHome(), 'context.json')
 export function readContext(): Context {
   const remembered = read<Context>(file()) ?? {}
   const local = findLocal()
-  const variables = { ...(process.env['BERTH_URL'] ? { apiUrl: process.env['BERTH_URL'] } : {}), ...(process.env['BERTH_TOKEN'] ? { token: process.env['BERTH_TOKEN'] } : {}) }
-  const own = local ? { apiUrl: local.apiUrl, ...(existsSync(local.tokenFile) ? { token: readFileSync(local.tokenFile, 'utf8').trim() } : {}), ...read<Context>(localContextFile()) } : {}
+  const variables = {
+    ...(process.env['BERTH_URL'] ? { apiUrl: process.env['BERTH_URL'] } : {}),
+    ...(process.env['BERTH_TOKEN'] ? { token: process.env['BERTH_TOKEN'] } : {}),
+  }
+  const own = local
+    ? {
+        apiUrl: local.apiUrl,
+        ...(existsSync(local.tokenFile) ? { token: readFileSync(local.tokenFile, 'utf8').trim() } : {}),
+        ...read<Context>(localContextFile()),
+      }
+    : {}
   return { ...own, ...remembered, ...variables }
 }
 
@@ -47,6 +63,7 @@ export const rememberedContext = (): Context => read<Context>(file()) ?? {}
 
 export function connect(): { client: Client; context: Context } {
   const context = readContext()
-  if (!context.apiUrl || !context.token) throw new AppError('unauthenticated', 'No Berth is known here. Start one on this machine with bin/up, or name one: berth login <url>.')
+  if (!context.apiUrl || !context.token)
+    throw new AppError('unauthenticated', 'No Berth is known here. Start one on this machine with bin/up, or name one: berth login <url>.')
   return { client: new Client(context.apiUrl, context.token), context }
 }

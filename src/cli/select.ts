@@ -5,13 +5,23 @@ import type { Context } from './context.ts'
 
 export type Named = { id: string; name: string }
 export type App = Named & {
-  service_type: 'APPLICATION' | 'CONTAINER'; environment: { id: string }; git_repository?: { url: string; branch: string; deployed_commit_id?: string }; image_name?: string; tag?: string; min_running_instances: number; updated_at: string
+  service_type: 'APPLICATION' | 'CONTAINER'
+  environment: { id: string }
+  git_repository?: { url: string; branch: string; deployed_commit_id?: string }
+  image_name?: string
+  tag?: string
+  min_running_instances: number
+  updated_at: string
 }
 
 /** One thing out of a list, by id or by name; the error lists what there is. */
 export function pick<T extends Named>(all: T[], noun: string, wanted: string): T {
   const found = all.find((one) => one.id === wanted || one.name.toLowerCase() === wanted.toLowerCase())
-  if (!found) throw new AppError('not_found', `There is no ${noun} ${wanted}. ${all.length > 0 ? `There is: ${all.map((one) => one.name).join(', ')}.` : `There is none yet.`}`)
+  if (!found)
+    throw new AppError(
+      'not_found',
+      `There is no ${noun} ${wanted}. ${all.length > 0 ? `There is: ${all.map((one) => one.name).join(', ')}.` : `There is none yet.`}`,
+    )
   return found
 }
 
@@ -30,7 +40,11 @@ export async function projectOf(client: Client, context: Context, wanted?: strin
   return all[0].id
 }
 
-export async function environmentOf(client: Client, context: Context, options: { environment?: string; project?: string }): Promise<string> {
+export async function environmentOf(
+  client: Client,
+  context: Context,
+  options: { environment?: string; project?: string },
+): Promise<string> {
   if (!options.environment && !options.project && context.environmentId) return context.environmentId
   if (options.environment && isId(options.environment)) return options.environment
   const all = await client.list<Named>(`/project/${await projectOf(client, context, options.project)}/environment`)
@@ -48,7 +62,12 @@ export async function appOf(client: Client, environmentId: string, wanted: strin
   const all = await listApps(client, environmentId)
   if (wanted) return pick(all, 'application', wanted)
   if (all.length === 1 && all[0]) return all[0]
-  throw new AppError('invalid', all.length === 0 ? 'There is no application in this environment yet: run berth init in a repository with a Dockerfile.' : `Which application? There is: ${all.map((one) => one.name).join(', ')}.`)
+  throw new AppError(
+    'invalid',
+    all.length === 0
+      ? 'There is no application in this environment yet: run berth init in a repository with a Dockerfile.'
+      : `Which application? There is: ${all.map((one) => one.name).join(', ')}.`,
+  )
 }
 
 export const pathOf = (app: App): string => `/${app.service_type.toLowerCase()}/${app.id}`

@@ -20,11 +20,18 @@ export class RolloutFailure extends Error {
 const LOOK = 1000
 
 /** Waits until every target is ready as observed. Fails fast on what cannot heal, otherwise at the deadline that the probe gives, which is said beforehand. */
-export async function awaitReady(deps: Dependencies, workload: Workload, targets: Target[], run: { signal: AbortSignal; note: (line: string) => void; poke: () => void }): Promise<void> {
+export async function awaitReady(
+  deps: Dependencies,
+  workload: Workload,
+  targets: Target[],
+  run: { signal: AbortSignal; note: (line: string) => void; poke: () => void },
+): Promise<void> {
   const seconds = readyDeadline(workload.readiness)
   const deadline = Date.now() + seconds * 1000
   const { applicationId } = workload.place
-  run.note(`Waiting until ${targets.length === 1 ? 'the instance is' : `${targets.length} instances are`} ready (${workload.readiness ? describeProbe(workload.readiness) : 'running'}), for ${seconds} s at most`)
+  run.note(
+    `Waiting until ${targets.length === 1 ? 'the instance is' : `${targets.length} instances are`} ready (${workload.readiness ? describeProbe(workload.readiness) : 'running'}), for ${seconds} s at most`,
+  )
   run.poke()
   for (;;) {
     run.signal.throwIfAborted()
@@ -38,11 +45,15 @@ export async function awaitReady(deps: Dependencies, workload: Workload, targets
   }
 }
 
-const find = (observation: Observation | undefined, name: string): Instance | undefined => observation?.instances.find((instance) => instance.name === name)
+const find = (observation: Observation | undefined, name: string): Instance | undefined =>
+  observation?.instances.find((instance) => instance.name === name)
 
 const evidenceOf = (observation: Observation | undefined, targets: Target[], workload: Workload): string[] => {
   const names = new Set(targets.map((target) => targetName(workload.place, target)))
-  return (observation?.evidence ?? []).filter((item) => item.instance !== null && names.has(item.instance)).slice(-5).map((item) => `${item.at} ${item.message}`)
+  return (observation?.evidence ?? [])
+    .filter((item) => item.instance !== null && names.has(item.instance))
+    .slice(-5)
+    .map((item) => `${item.at} ${item.message}`)
 }
 
 /** Crash loops, killed for memory, commands that do not exist: waiting would only take longer. */
@@ -55,7 +66,18 @@ function hopeless(instance: Instance): Explanation | undefined {
 
 function late(instances: (Instance | undefined)[], of: { seconds: number; evidence: string[] }): Explanation {
   const behind = instances.find((instance) => instance?.state !== 'ready')
-  if (!behind) return { reason: 'NotStarted', message: `No instance was there after ${of.seconds} s.`, evidence: of.evidence, remedy: 'Look at the cluster with `berth doctor`, then deploy again.' }
+  if (!behind)
+    return {
+      reason: 'NotStarted',
+      message: `No instance was there after ${of.seconds} s.`,
+      evidence: of.evidence,
+      remedy: 'Look at the cluster with `berth doctor`, then deploy again.',
+    }
   const explained = explainInstance(behind)
-  return { ...explained, reason: explained.reason === 'Starting' ? 'NotReady' : explained.reason, message: `Not ready within ${of.seconds} s. ${explained.message}`, evidence: of.evidence }
+  return {
+    ...explained,
+    reason: explained.reason === 'Starting' ? 'NotReady' : explained.reason,
+    message: `Not ready within ${of.seconds} s. ${explained.message}`,
+    evidence: of.evidence,
+  }
 }

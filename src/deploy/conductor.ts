@@ -45,7 +45,16 @@ export class Conductor {
     const deployment = await claimDeployment(this.#deps.db, this.#deps.owner, [...held.keys()], LEASE)
     const cluster = deployment && held.get(deployment.clusterId)
     if (!deployment || !cluster) return false
-    this.#deps.log.info({ deployment: deployment.id, environment: deployment.environmentId, number: deployment.number, action: deployment.action, epoch: deployment.epoch }, 'running a deployment')
+    this.#deps.log.info(
+      {
+        deployment: deployment.id,
+        environment: deployment.environmentId,
+        number: deployment.number,
+        action: deployment.action,
+        epoch: deployment.epoch,
+      },
+      'running a deployment',
+    )
     const running = runDeployment(this.#deps, cluster, deployment, this.#stop.signal)
     this.#running.add(running)
     void running.finally(() => this.#running.delete(running))

@@ -9,7 +9,14 @@ import type { Vault } from '../store/seal.ts'
 export type ClusterRow = { id: string; organization_id: string; name: string; engine: string }
 
 /** What drives one cluster. `run` does what its holder must do besides watching (the edge, say) until aborted; `poke` asks for it now. */
-export type ClusterAdapters = { engine: Engine; inspection: Inspection; provisioning: Provisioning; builder: Builder | null; run: (signal: AbortSignal) => Promise<void>; poke: () => void }
+export type ClusterAdapters = {
+  engine: Engine
+  inspection: Inspection
+  provisioning: Provisioning
+  builder: Builder | null
+  run: (signal: AbortSignal) => Promise<void>
+  poke: () => void
+}
 
 /** What the conductor works with; `server.ts` puts it together. */
 export type Dependencies = {
@@ -23,5 +30,7 @@ export type Dependencies = {
   /** This process, unique among all that share the database, and the machine it is on. */
   owner: string
   node: string
+  /** The locked folder of this process: leases that it left behind are its own to take back. */
+  seat: string
   folders: { mirrors: string; work: string; git: string }
 }

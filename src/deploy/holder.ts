@@ -22,6 +22,7 @@ export class Holder {
   readonly #deps: Dependencies
   readonly #watches = new Map<string, ClusterWatch>()
   #timer: NodeJS.Timeout | undefined
+  #off = (): void => undefined
 
   constructor(deps: Dependencies) {
     this.#deps = deps
@@ -33,11 +34,15 @@ export class Holder {
 
   async start(): Promise<void> {
     await this.renew()
-    this.#timer = setInterval(() => void this.renew().catch((error: unknown) => this.#deps.log.error({ error }, 'the clusters cannot be held')), (HOLDER_LEASE / 3) * 1000)
+    this.#off = this.#deps.wakeups.on('cluster', () => void this.renew().catch(() => undefined))
+    this.#timer = setInterval(
+      () => void this.renew().catch((error: unknown) => this.#deps.log.error({ error }, 'the clusters cannot be held')),
+      (HOLDER_LEASE / 3) * 1000,
+    )
   }
 
   async renew(): Promise<void> {
-    const held = await holdClusters(this.#deps.db, this.#deps.owner, this.#deps.node)
+    const held = await holdClusters(this.#deps.db, this.#deps)
     for (const cluster of held)
       if (!this.#watches.has(cluster.id)) {
         const watch = new ClusterWatch(this.#deps, cluster)
@@ -53,6 +58,7 @@ export class Holder {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    this.#off()
     await Promise.all([...this.#watches.values()].map((watch) => watch.stop()))
     await releaseClusters(this.#deps.db, this.#deps.owner)
   }
@@ -93,7 +99,10 @@ class ClusterWatch {
     while (!signal.aborted) {
       try {
         const applications = await listClusterApplications(this.#deps.db, this.cluster.id)
-        const stored = await listObservations(this.#deps.db, applications.map((one) => one.id))
+        const stored = await listObservations(
+          this.#deps.db,
+          applications.map((one) => one.id),
+        )
         for (const [id, observation] of stored) if (!this.#known.has(id)) this.#known.set(id, observation)
         for (const application of applications) await this.#look(application.id)
       } catch (error) {
@@ -111,7 +120,9 @@ class ClusterWatch {
     }
     do {
       this.#busy.set(id, 'looking')
-      await this.#observe(id).catch((error: unknown) => this.#deps.log.warn({ application: id, error: messageOf(error) }, 'an application cannot be observed'))
+      await this.#observe(id).catch((error: unknown) =>
+        this.#deps.log.warn({ application: id, error: messageOf(error) }, 'an application cannot be observed'),
+      )
     } while (this.#busy.get(id) === 'again' && !this.#stop.signal.aborted)
     this.#busy.delete(id)
   }
@@ -124,7 +135,11 @@ class ClusterWatch {
     const observation = await this.#adapters.engine.observe(place, before)
     this.#known.set(id, observation)
     if (!before || differs(before, observation) || Date.parse(observation.at) - Date.parse(before.at) > RESYNC) {
-      await recordObservation(this.#deps.db, { applicationId: id, organizationId: application.organizationId, clusterId: this.cluster.id }, observation)
+      await recordObservation(
+        this.#deps.db,
+        { applicationId: id, organizationId: application.organizationId, clusterId: this.cluster.id },
+        observation,
+      )
       this.#adapters.poke()
     }
     await this.#repair(application, observation)
@@ -155,8 +170,16 @@ class ClusterWatch {
       const place = await placeOf(this.#deps.db, application)
       if (instance) await this.#adapters.engine.revive(place, target)
       else {
-        const workload = await workloadOf(this.#deps, application, { release, generation: application.servingGeneration, hide: () => undefined })
-        const context = { signal: this.#stop.signal, note: () => undefined, keep: (record: Parameters<typeof recordInstance>[2]) => recordInstance(this.#deps.db, place, record) }
+        const workload = await workloadOf(this.#deps, application, {
+          release,
+          generation: application.servingGeneration,
+          hide: () => undefined,
+        })
+        const context = {
+          signal: this.#stop.signal,
+          note: () => undefined,
+          keep: (record: Parameters<typeof recordInstance>[2]) => recordInstance(this.#deps.db, place, record),
+        }
         await this.#adapters.engine.apply({ kind: 'prepare', workload }, context)
         await this.#adapters.engine.apply({ kind: 'apply', workload, targets: [target] }, context)
       }
@@ -164,4 +187,5 @@ class ClusterWatch {
   }
 }
 
-const differs = (a: Observation, b: Observation): boolean => JSON.stringify([a.instances, a.evidence]) !== JSON.stringify([b.instances, b.evidence])
+const differs = (a: Observation, b: Observation): boolean =>
+  JSON.stringify([a.instances, a.evidence]) !== JSON.stringify([b.instances, b.evidence])

@@ -48,7 +48,11 @@ async function resolveImage(deps: Dependencies, making: Making, source: ImageSou
 
 async function buildCommit(deps: Dependencies, making: Making, source: GitSource): Promise<{ image: Image; commit: Commit }> {
   const { builder } = making.adapters
-  if (!builder) throw new AppError('unsupported', `The cluster ${making.cluster.name} cannot build images: deploy an image instead, or use a cluster with a builder.`)
+  if (!builder)
+    throw new AppError(
+      'unsupported',
+      `The cluster ${making.cluster.name} cannot build images: deploy an image instead, or use a cluster with a builder.`,
+    )
   const { folder, commit } = await fetchSource(deps, making, source)
   making.onLine(`Commit ${commit.id.slice(0, 12)} by ${commit.author}: ${commit.message}`)
   const tree = await treeId(folder, commit.id, source.rootPath)
@@ -58,7 +62,13 @@ async function buildCommit(deps: Dependencies, making: Making, source: GitSource
   checkTarget(dockerfile, source.target)
   const inputs = await buildInputs(deps, making, dockerfile)
   const key = buildKey({
-    tree, dockerfilePath: path, arguments: inputs.arguments, secrets: inputs.fingerprints, target: source.target, platform: process.arch, builder: 'docker-buildkit',
+    tree,
+    dockerfilePath: path,
+    arguments: inputs.arguments,
+    secrets: inputs.fingerprints,
+    target: source.target,
+    platform: process.arch,
+    builder: 'docker-buildkit',
     bases: Object.fromEntries(await Promise.all(dockerfile.baseImages.map(async (base) => [base, await builder.identify(base)] as const))),
   })
   const noCache = making.application.spec.settings.build.noCache || inputs.arguments['QOVERY_DISABLE_BUILD_CACHE'] === 'true'
@@ -76,8 +86,14 @@ async function buildCommit(deps: Dependencies, making: Making, source: GitSource
     const { build } = making.application.spec.settings
     const image = await builder.build(
       {
-        id: `build-${making.deploymentId}-${making.application.id.slice(0, 8)}`, folder: work, dockerfile: path, target: source.target, arguments: inputs.arguments, secrets: inputs.secrets,
-        limits: { ...build, noCache }, labels: { 'berth.application': making.application.id, 'berth.cluster': making.cluster.id, 'berth.commit': commit.id },
+        id: `build-${making.deploymentId}-${making.application.id.slice(0, 8)}`,
+        folder: work,
+        dockerfile: path,
+        target: source.target,
+        arguments: inputs.arguments,
+        secrets: inputs.secrets,
+        limits: { ...build, noCache },
+        labels: { 'berth.application': making.application.id, 'berth.cluster': making.cluster.id, 'berth.commit': commit.id },
       },
       { signal: making.signal, onLine: making.onLine },
     )

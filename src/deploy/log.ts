@@ -24,13 +24,21 @@ export class DeploymentLog {
 
   /** Values that no line may show from now on, in any of their lines. */
   hide(values: string[]): void {
-    this.#secrets = [...new Set([...this.#secrets, ...values.flatMap((value) => [value, ...value.split('\n')])])].filter((value) => value.trim().length >= SHORTEST).sort((a, b) => b.length - a.length)
+    this.#secrets = [...new Set([...this.#secrets, ...values.flatMap((value) => [value, ...value.split('\n')])])]
+      .filter((value) => value.trim().length >= SHORTEST)
+      .sort((a, b) => b.length - a.length)
   }
 
   write(applicationId: string | null, step: string, message: string, error: Explanation | null = null): void {
-    if (this.#count === LOG_LIMIT) this.#push({ applicationId, step, message: `… the log is cut here: it has ${LOG_LIMIT} lines`, error: null })
+    if (this.#count === LOG_LIMIT)
+      this.#push({ applicationId, step, message: `… the log is cut here: it has ${LOG_LIMIT} lines`, error: null })
     if (this.#count >= LOG_LIMIT && error === null) return
-    this.#push({ applicationId, step, message: this.redact(message), error: error && (JSON.parse(this.redact(JSON.stringify(error))) as Explanation) })
+    this.#push({
+      applicationId,
+      step,
+      message: this.redact(message),
+      error: error && (JSON.parse(this.redact(JSON.stringify(error))) as Explanation),
+    })
   }
 
   redact(text: string): string {

@@ -18,15 +18,35 @@ import { makeRelease, placeOf, rolloutOf, variablesOf, workloadOf } from './rele
 import { once, runSteps, type PartRun } from './steps.ts'
 
 export type PartResult = 'succeeded' | 'failed' | 'canceled'
-export type PartContext = { deployment: Deployment; cluster: ClusterRow; adapters: ClusterAdapters; signal: AbortSignal; canceled: () => boolean; log: DeploymentLog }
+export type PartContext = {
+  deployment: Deployment
+  cluster: ClusterRow
+  adapters: ClusterAdapters
+  signal: AbortSignal
+  canceled: () => boolean
+  log: DeploymentLog
+}
 
 /** Brings one application to what its part asks for, or back to what served before. Ends final unless this process is fenced off or stopped. */
 export async function runPart(deps: Dependencies, context: PartContext, part: Part): Promise<PartResult> {
   const application = await loadApplication(deps.db, part.applicationId)
   if (!application) return finish(deps, context, part, 'succeeded')
-  const run: PartRun = { part, application, place: await placeOf(deps.db, application), adapters: context.adapters, epoch: context.deployment.epoch, signal: context.signal, log: context.log }
+  const run: PartRun = {
+    part,
+    application,
+    place: await placeOf(deps.db, application),
+    adapters: context.adapters,
+    epoch: context.deployment.epoch,
+    signal: context.signal,
+    log: context.log,
+  }
   const serving = await servingOf(deps, application)
-  const failed = await findStep(deps.db, { deploymentId: part.deploymentId, applicationId: part.applicationId, name: 'failed', epoch: run.epoch })
+  const failed = await findStep(deps.db, {
+    deploymentId: part.deploymentId,
+    applicationId: part.applicationId,
+    name: 'failed',
+    epoch: run.epoch,
+  })
   if (failed) return giveUp(deps, context, run, { serving, explanation: failed.output as Explanation | null })
   try {
     if (part.action === 'deploy' || part.action === 'redeploy') await deploy(deps, context, run, serving)
@@ -52,7 +72,9 @@ async function deploy(deps: Dependencies, context: PartContext, run: PartRun, se
   const release = await releaseFor(deps, context, run)
   if (serving?.release.id === release.id) {
     run.log.write(run.part.applicationId, 'Deployment', `Nothing changed: release ${release.revision} is running already`)
-    return settle(deps, run, (tx) => setServing(tx, run.application.id, { releaseId: release.id, generation: run.application.servingGeneration, presence: 'running' }))
+    return settle(deps, run, (tx) =>
+      setServing(tx, run.application.id, { releaseId: release.id, generation: run.application.servingGeneration, presence: 'running' }),
+    )
   }
   await rollOut(deps, context, run, { release, serving })
 }
@@ -68,8 +90,15 @@ async function releaseFor(deps: Dependencies, context: PartContext, run: PartRun
   const id = await once(deps, run, 'release', async () => {
     const variables = await variablesOf(deps, application)
     const { image, commit } = await makeImage(deps, {
-      application, cluster: context.cluster, adapters: context.adapters, wanted: part.wanted, variables, deploymentId: part.deploymentId, signal: run.signal,
-      onLine: (line) => run.log.write(part.applicationId, 'Build', line), hide: (values) => run.log.hide(values),
+      application,
+      cluster: context.cluster,
+      adapters: context.adapters,
+      wanted: part.wanted,
+      variables,
+      deploymentId: part.deploymentId,
+      signal: run.signal,
+      onLine: (line) => run.log.write(part.applicationId, 'Build', line),
+      hide: (values) => run.log.hide(values),
     })
     return deps.db.transaction().execute(async (tx) => {
       await fence(tx, part.deploymentId, run.epoch)
@@ -101,10 +130,18 @@ async function rollOut(deps: Dependencies, context: PartContext, run: PartRun, o
 function announce(run: PartRun, release: Release, strategy: 'rolling' | 'one-by-one' | 'recreate'): void {
   const say = (line: string): void => run.log.write(run.part.applicationId, 'Deployment', line)
   say(`Rolling out release ${release.revision}`)
-  if (strategy === 'one-by-one') say(`Instances with volumes are replaced one by one, stop first${release.spec.scaling.kind === 'fixed' && release.spec.scaling.instances < 2 ? ': with one instance there is a gap until the new one is ready' : ''}`)
+  if (strategy === 'one-by-one')
+    say(
+      `Instances with volumes are replaced one by one, stop first${release.spec.scaling.kind === 'fixed' && release.spec.scaling.instances < 2 ? ': with one instance there is a gap until the new one is ready' : ''}`,
+    )
   if (strategy === 'recreate') say('The update strategy is Recreate: there is a gap until the new instances are ready')
   const readiness = readinessOf(release.spec.readiness, release.spec.ports)
-  if (readiness.derived) say(readiness.probe ? 'No readiness probe is set: a TCP connection to the first port counts as ready' : 'No readiness probe and no port are set: running counts as ready')
+  if (readiness.derived)
+    say(
+      readiness.probe
+        ? 'No readiness probe is set: a TCP connection to the first port counts as ready'
+        : 'No readiness probe and no port are set: running counts as ready',
+    )
 }
 
 async function takeDown(deps: Dependencies, context: PartContext, run: PartRun): Promise<void> {
@@ -116,7 +153,12 @@ async function takeDown(deps: Dependencies, context: PartContext, run: PartRun):
   run.log.write(part.applicationId, 'Deployment', `The application is ${stopped === 'stopped' ? 'stopped' : 'removed from the cluster'}`)
   await settle(deps, run, async (tx) => {
     if (part.action === 'delete') await finishApplicationDeletion(tx, application.id)
-    else await setServing(tx, application.id, { releaseId: application.servingReleaseId, generation: application.servingGeneration, presence: application.presence === 'never' ? 'never' : (stopped as 'stopped' | 'removed') })
+    else
+      await setServing(tx, application.id, {
+        releaseId: application.servingReleaseId,
+        generation: application.servingGeneration,
+        presence: application.presence === 'never' ? 'never' : (stopped as 'stopped' | 'removed'),
+      })
   })
   context.adapters.poke()
 }
@@ -140,13 +182,33 @@ async function finish(deps: Dependencies, context: PartContext, part: Part, stat
 }
 
 /** Back to what served before, then failed or canceled. That this part gave up is recorded first, so that kill -9 in between changes nothing. */
-async function giveUp(deps: Dependencies, context: PartContext, run: PartRun, of: { serving: Serving; explanation: Explanation | null }): Promise<PartResult> {
+async function giveUp(
+  deps: Dependencies,
+  context: PartContext,
+  run: PartRun,
+  of: { serving: Serving; explanation: Explanation | null },
+): Promise<PartResult> {
   const state = of.explanation === null ? 'canceled' : 'failed'
   const calm: PartRun = { ...run, signal: new AbortController().signal }
   await once(deps, calm, 'failed', () => Promise.resolve(of.explanation))
-  run.log.write(run.part.applicationId, state === 'failed' ? 'DeploymentError' : 'Canceled', of.explanation?.message ?? 'Canceled', of.explanation)
-  const touched = await findStep(deps.db, { deploymentId: run.part.deploymentId, applicationId: run.part.applicationId, name: 'rollout-00-prepare', epoch: run.epoch })
-  if (touched) await goBack(deps, calm, of.serving).catch((error: unknown) => (isFenced(error) ? Promise.reject(error as Error) : run.log.write(run.part.applicationId, 'DeploymentError', `Going back was not complete: ${messageOf(error)}`)))
+  run.log.write(
+    run.part.applicationId,
+    state === 'failed' ? 'DeploymentError' : 'Canceled',
+    of.explanation?.message ?? 'Canceled',
+    of.explanation,
+  )
+  const touched = await findStep(deps.db, {
+    deploymentId: run.part.deploymentId,
+    applicationId: run.part.applicationId,
+    name: 'rollout-00-prepare',
+    epoch: run.epoch,
+  })
+  if (touched)
+    await goBack(deps, calm, of.serving).catch((error: unknown) =>
+      isFenced(error)
+        ? Promise.reject(error as Error)
+        : run.log.write(run.part.applicationId, 'DeploymentError', `Going back was not complete: ${messageOf(error)}`),
+    )
   await calm.log.flush()
   await deps.db.transaction().execute(async (tx) => {
     await fence(tx, run.part.deploymentId, run.epoch)
@@ -157,13 +219,24 @@ async function giveUp(deps: Dependencies, context: PartContext, run: PartRun, of
 }
 
 async function goBack(deps: Dependencies, run: PartRun, serving: Serving): Promise<void> {
-  const workload = serving ? await workloadOf(deps, run.application, { release: serving.release, generation: serving.rollout.generation, hide: (values) => run.log.hide(values) }) : null
-  run.log.write(run.part.applicationId, 'Deployment', serving ? `Release ${serving.release.revision} keeps serving` : 'The new instances are removed')
+  const workload = serving
+    ? await workloadOf(deps, run.application, {
+        release: serving.release,
+        generation: serving.rollout.generation,
+        hide: (values) => run.log.hide(values),
+      })
+    : null
+  run.log.write(
+    run.part.applicationId,
+    'Deployment',
+    serving ? `Release ${serving.release.revision} keeps serving` : 'The new instances are removed',
+  )
   const steps = planReturn(serving?.rollout ?? null, run.application.spec.volumes.length > 0)
   await runSteps(deps, run, { label: 'return', steps, workload, ports: serving?.release.spec.ports ?? run.application.spec.ports })
 }
 
-const isFenced = (error: unknown): boolean => error instanceof AppError && error.message === 'Another process has taken this deployment over.'
+const isFenced = (error: unknown): boolean =>
+  error instanceof AppError && error.message === 'Another process has taken this deployment over.'
 
 /** `stop`: this process must leave the part alone (fenced off, or shutting down). Null: canceled. Else why it failed. */
 function explanationOf(error: unknown, context: PartContext, run: PartRun): Explanation | null | 'stop' {
@@ -171,6 +244,20 @@ function explanationOf(error: unknown, context: PartContext, run: PartRun): Expl
   if (context.signal.aborted) return context.canceled() ? null : 'stop'
   if (error instanceof RolloutFailure) return error.explanation
   const building = run.part.releaseId === null
-  if (error instanceof AppError) return { reason: building ? 'BuildFailed' : 'RolloutFailed', message: error.message, evidence: [], remedy: error.code === 'unavailable' ? 'Try again; if it stays, look at the cluster with `berth doctor`.' : 'Change what the message names, then deploy again.' }
-  return { reason: 'Internal', message: `Berth made a mistake: ${messageOf(error)}`, evidence: [], remedy: 'Deploy again; if it stays, report it with the log of the server.' }
+  if (error instanceof AppError)
+    return {
+      reason: building ? 'BuildFailed' : 'RolloutFailed',
+      message: error.message,
+      evidence: [],
+      remedy:
+        error.code === 'unavailable'
+          ? 'Try again; if it stays, look at the cluster with `berth doctor`.'
+          : 'Change what the message names, then deploy again.',
+    }
+  return {
+    reason: 'Internal',
+    message: `Berth made a mistake: ${messageOf(error)}`,
+    evidence: [],
+    remedy: 'Deploy again; if it stays, report it with the log of the server.',
+  }
 }

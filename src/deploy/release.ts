@@ -30,28 +30,53 @@ export async function neighbourhoodOf(db: Db | Tx, environmentId: string, domain
 }
 
 /** Every variable the application will see, secrets as references. */
-export async function variablesOf(deps: Pick<Dependencies, 'db' | 'domain'>, application: Application): Promise<Record<string, VariableValue>> {
+export async function variablesOf(
+  deps: Pick<Dependencies, 'db' | 'domain'>,
+  application: Application,
+): Promise<Record<string, VariableValue>> {
   const around = await neighbourhoodOf(deps.db, application.environmentId, deps.domain)
   const variables = await listVariables(deps.db, [around.project.id, application.environmentId, application.id])
   return resolveVariables(variables, Object.fromEntries(builtInVariables(application, around).map(({ key, value }) => [key, value])))
 }
 
-export async function makeRelease(tx: Tx, made: { application: Application; image: Image; commit: Commit | null; variables: Record<string, VariableValue> }): Promise<Release> {
+export async function makeRelease(
+  tx: Tx,
+  made: { application: Application; image: Image; commit: Commit | null; variables: Record<string, VariableValue> },
+): Promise<Release> {
   const { application, image, commit, variables } = made
   const fingerprints: Record<string, { literal: string } | { fingerprint: string }> = {}
   for (const [key, value] of Object.entries(variables))
     fingerprints[key] = 'secret' in value ? { fingerprint: await fingerprintOf(tx, application.organizationId, value.secret) } : value
   const digest = digestOf({ spec: application.spec, image, variables: fingerprints })
-  return createRelease(tx, { organizationId: application.organizationId, applicationId: application.id, digest, spec: application.spec, image, variables, commit })
+  return createRelease(tx, {
+    organizationId: application.organizationId,
+    applicationId: application.id,
+    digest,
+    spec: application.spec,
+    image,
+    variables,
+    commit,
+  })
 }
 
 export async function placeOf(db: Db, application: Application): Promise<Place> {
   const environment = await getEnvironment(db, application.environmentId)
-  return { organizationId: application.organizationId, projectId: environment.project_id, environmentId: environment.id, environmentName: environment.name, applicationId: application.id, name: application.engineName }
+  return {
+    organizationId: application.organizationId,
+    projectId: environment.project_id,
+    environmentId: environment.id,
+    environmentName: environment.name,
+    applicationId: application.id,
+    name: application.engineName,
+  }
 }
 
 /** A release as an engine runs it. The only place where secrets of a release are revealed; `hide` learns them first. */
-export async function workloadOf(deps: Dependencies, application: Application, run: { release: Release; generation: number; hide: (values: string[]) => void }): Promise<Workload> {
+export async function workloadOf(
+  deps: Dependencies,
+  application: Application,
+  run: { release: Release; generation: number; hide: (values: string[]) => void },
+): Promise<Workload> {
   const { release, generation } = run
   const { spec } = release
   const environment: Record<string, Value> = {}
@@ -64,10 +89,28 @@ export async function workloadOf(deps: Dependencies, application: Application, r
     }
   }
   return {
-    place: await placeOf(deps.db, application), revision: release.revision, generation, image: release.image, environment, entrypoint: spec.entrypoint, arguments: spec.arguments,
-    cpuMilli: spec.cpuMilli, memoryMib: spec.memoryMib, gpu: spec.gpu, ports: spec.ports, volumes: spec.volumes, readiness: readinessOf(spec.readiness, spec.ports).probe, liveness: spec.liveness,
-    gracePeriod: spec.settings.gracePeriod, preStop: spec.settings.preStop, readOnlyRoot: spec.settings.readOnlyRoot,
+    place: await placeOf(deps.db, application),
+    revision: release.revision,
+    generation,
+    image: release.image,
+    environment,
+    entrypoint: spec.entrypoint,
+    arguments: spec.arguments,
+    cpuMilli: spec.cpuMilli,
+    memoryMib: spec.memoryMib,
+    gpu: spec.gpu,
+    ports: spec.ports,
+    volumes: spec.volumes,
+    readiness: readinessOf(spec.readiness, spec.ports).probe,
+    liveness: spec.liveness,
+    gracePeriod: spec.settings.gracePeriod,
+    preStop: spec.settings.preStop,
+    readOnlyRoot: spec.settings.readOnlyRoot,
   }
 }
 
-export const rolloutOf = (release: Release, generation: number): Rollout => ({ revision: release.revision, generation, instances: instanceCount(release.spec) })
+export const rolloutOf = (release: Release, generation: number): Rollout => ({
+  revision: release.revision,
+  generation,
+  instances: instanceCount(release.spec),
+})

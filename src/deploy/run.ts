@@ -23,7 +23,14 @@ export async function runDeployment(deps: Dependencies, cluster: ClusterRow, dep
   })
   const log = new DeploymentLog(deps.db, deployment.id)
   try {
-    const context: PartContext = { deployment, cluster, adapters: deps.adaptersOf(cluster), signal: abort.signal, canceled: () => canceled, log }
+    const context: PartContext = {
+      deployment,
+      cluster,
+      adapters: deps.adaptersOf(cluster),
+      signal: abort.signal,
+      canceled: () => canceled,
+      log,
+    }
     const results = await runStages(deps, context)
     await log.flush()
     await conclude(deps, context, results)
@@ -63,7 +70,15 @@ async function runStage(deps: Dependencies, context: PartContext, parts: Part[],
     parts.map(async (part): Promise<PartResult> => {
       if (isFinal(part.state)) return part.state === 'skipped' ? 'canceled' : (part.state as PartResult)
       if (broken) {
-        await updatePart(deps.db, part, { state: 'skipped', explanation: { reason: 'StageFailed', message: 'An earlier stage did not succeed.', evidence: [], remedy: 'Mend what failed there, then deploy again.' } })
+        await updatePart(deps.db, part, {
+          state: 'skipped',
+          explanation: {
+            reason: 'StageFailed',
+            message: 'An earlier stage did not succeed.',
+            evidence: [],
+            remedy: 'Mend what failed there, then deploy again.',
+          },
+        })
         return 'canceled'
       }
       return runPart(deps, context, part)
@@ -79,10 +94,15 @@ async function conclude(deps: Dependencies, context: PartContext, results: PartR
   const state = results.includes('failed') ? 'failed' : results.includes('canceled') ? 'canceled' : 'succeeded'
   const environment = await getEnvironment(deps.db, deployment.environmentId)
   const current = await findDeployment(deps.db, deployment.id)
-  if (environment.delete_requested_at && deployment.action === 'delete' && state === 'succeeded') await adapters.engine.removeEnvironment(environment.id)
+  if (environment.delete_requested_at && deployment.action === 'delete' && state === 'succeeded')
+    await adapters.engine.removeEnvironment(environment.id)
   await deps.db.transaction().execute(async (tx) => {
     await fence(tx, deployment.id, deployment.epoch)
-    await finishDeployment(tx, deployment.id, current?.cancelRequested && state !== 'failed' && results.includes('canceled') ? 'canceled' : state)
+    await finishDeployment(
+      tx,
+      deployment.id,
+      current?.cancelRequested && state !== 'failed' && results.includes('canceled') ? 'canceled' : state,
+    )
     if (deployment.action === 'delete') await finishEnvironmentDeletion(tx, environment.id)
   })
 }

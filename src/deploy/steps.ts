@@ -11,7 +11,15 @@ import type { ClusterAdapters, Dependencies } from './dependencies.ts'
 import type { DeploymentLog } from './log.ts'
 
 /** One part being run by this process under one epoch. */
-export type PartRun = { part: Part; application: Application; place: Place; adapters: ClusterAdapters; epoch: number; signal: AbortSignal; log: DeploymentLog }
+export type PartRun = {
+  part: Part
+  application: Application
+  place: Place
+  adapters: ClusterAdapters
+  epoch: number
+  signal: AbortSignal
+  log: DeploymentLog
+}
 
 /** Runs a named piece of work once: when it is finished already, its recorded output is returned. It must be safe to enter again. */
 export async function once<T>(deps: Dependencies, run: PartRun, name: string, work: () => Promise<T>): Promise<T> {
@@ -26,21 +34,32 @@ export async function once<T>(deps: Dependencies, run: PartRun, name: string, wo
 }
 
 /** Runs a plan. `workload`: what is started; null where nothing is. `label` tells the plans of one part apart. */
-export async function runSteps(deps: Dependencies, run: PartRun, plan: { label: string; steps: Step[]; workload: Workload | null; ports: Port[] }): Promise<void> {
-  for (const [position, step] of plan.steps.entries()) await once(deps, run, `${plan.label}-${stepName(step, position)}`, () => runStep(deps, run, plan, step))
+export async function runSteps(
+  deps: Dependencies,
+  run: PartRun,
+  plan: { label: string; steps: Step[]; workload: Workload | null; ports: Port[] },
+): Promise<void> {
+  for (const [position, step] of plan.steps.entries())
+    await once(deps, run, `${plan.label}-${stepName(step, position)}`, () => runStep(deps, run, plan, step))
 }
 
 async function runStep(deps: Dependencies, run: PartRun, plan: { workload: Workload | null; ports: Port[] }, step: Step): Promise<void> {
   const { engine, poke } = run.adapters
   const { place } = run
   const note = (line: string): void => run.log.write(run.part.applicationId, 'Deployment', line)
-  const keep = (record: Parameters<typeof recordInstance>[2]): Promise<void> => recordInstance(deps.db, place, { ...record, lines: run.log.redact(record.lines) })
+  const keep = (record: Parameters<typeof recordInstance>[2]): Promise<void> =>
+    recordInstance(deps.db, place, { ...record, lines: run.log.redact(record.lines) })
   const context = { signal: run.signal, note, keep }
   switch (step.kind) {
     case 'prepare':
     case 'apply': {
       if (!plan.workload) return
-      return engine.apply(step.kind === 'prepare' ? { kind: 'prepare', workload: plan.workload } : { kind: 'apply', workload: plan.workload, targets: step.targets }, context)
+      return engine.apply(
+        step.kind === 'prepare'
+          ? { kind: 'prepare', workload: plan.workload }
+          : { kind: 'apply', workload: plan.workload, targets: step.targets },
+        context,
+      )
     }
     case 'await-ready':
       return plan.workload ? awaitReady(deps, plan.workload, step.targets, { signal: run.signal, note, poke }) : undefined

@@ -1,5 +1,14 @@
 /** The closed set of failures a caller can meet. `api/` maps each to one HTTP status, `cli/` to one exit code. */
-export const errorCodes = ['invalid', 'not_found', 'conflict', 'forbidden', 'unauthenticated', 'unsupported', 'unavailable', 'internal'] as const
+export const errorCodes = [
+  'invalid',
+  'not_found',
+  'conflict',
+  'forbidden',
+  'unauthenticated',
+  'unsupported',
+  'unavailable',
+  'internal',
+] as const
 export type ErrorCode = (typeof errorCodes)[number]
 
 /** A failure with a message for people: what was expected and what was found. `path` names the field, e.g. `ports[0].internal_port`. */

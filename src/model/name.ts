@@ -9,7 +9,10 @@ export const isDnsLabel = (text: string): boolean => text.length <= 63 && label.
 /** Application names become host names, so they must fit a DNS label once lower-cased and with spaces and underscores as hyphens. */
 export function parseServiceName(text: string, path: string): string {
   if (text.length > 63 || !isDnsLabel(slug(text)) || !/^[A-Za-z0-9][A-Za-z0-9 _-]*$/.test(text))
-    throw invalid(path, `expected a name of letters, digits and hyphens (at most 63, starting and ending with a letter or digit), found ${JSON.stringify(text.slice(0, 80))}`)
+    throw invalid(
+      path,
+      `expected a name of letters, digits and hyphens (at most 63, starting and ending with a letter or digit), found ${JSON.stringify(text.slice(0, 80))}`,
+    )
   return text
 }
 

@@ -28,7 +28,8 @@ export function checkedPorts(ports: Port[]): Port[] {
   ports.forEach((port, index) => {
     const key = `${port.protocol === 'udp' ? 'udp' : 'tcp'}/${port.internal}`
     if (numbers.has(key)) throw invalid(`ports[${index}].internal_port`, `expected each port once, found ${port.internal} twice`)
-    if (names.has(port.name)) throw invalid(`ports[${index}].name`, `expected each port name once, found ${JSON.stringify(port.name)} twice`)
+    if (names.has(port.name))
+      throw invalid(`ports[${index}].name`, `expected each port name once, found ${JSON.stringify(port.name)} twice`)
     numbers.add(key)
     names.add(port.name)
   })

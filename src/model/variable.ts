@@ -26,7 +26,9 @@ export type VariableValue = { literal: string } | { secret: SecretRef }
 export const VALUE_LIMIT = 100_000
 
 export function parseVariableKey(text: string, path: string): string {
-  if (!/^[A-Za-z][A-Za-z0-9_]{0,254}$/.test(text)) throw invalid(path, `expected a key of letters, digits and _ that starts with a letter, found ${JSON.stringify(text.slice(0, 80))}`)
-  if (text.startsWith('QOVERY_') || text.startsWith('BERTH_')) throw invalid(path, `expected a key that does not start with QOVERY_ or BERTH_ (built-in variables), found ${text}`)
+  if (!/^[A-Za-z][A-Za-z0-9_]{0,254}$/.test(text))
+    throw invalid(path, `expected a key of letters, digits and _ that starts with a letter, found ${JSON.stringify(text.slice(0, 80))}`)
+  if (text.startsWith('QOVERY_') || text.startsWith('BERTH_'))
+    throw invalid(path, `expected a key that does not start with QOVERY_ or BERTH_ (built-in variables), found ${text}`)
   return text
 }

@@ -5,7 +5,14 @@ import type { Image } from './image.ts'
 import type { Value } from './secret.ts'
 
 /** Where an application lives on its cluster: what an engine needs to name and find things. */
-export type Place = { organizationId: string; projectId: string; environmentId: string; environmentName: string; applicationId: string; name: string }
+export type Place = {
+  organizationId: string
+  projectId: string
+  environmentId: string
+  environmentName: string
+  applicationId: string
+  name: string
+}
 
 /** One release as an engine runs it. Secrets are revealed only in here, just before `apply`. */
 export type Workload = {

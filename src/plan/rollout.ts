@@ -3,7 +3,10 @@ import { targetsOf, type Rollout, type Step } from './step.ts'
 export type Strategy = { kind: 'rolling'; surgePercent: number } | { kind: 'one-by-one' } | { kind: 'recreate' }
 
 /** Volumes have one writer, so their instances are replaced one by one, stop first; otherwise what was set. */
-export function strategyOf(spec: { volumes: unknown[]; settings: { updateStrategy: 'rolling' | 'recreate'; maxSurgePercent: number } }): Strategy {
+export function strategyOf(spec: {
+  volumes: unknown[]
+  settings: { updateStrategy: 'rolling' | 'recreate'; maxSurgePercent: number }
+}): Strategy {
   if (spec.settings.updateStrategy === 'recreate') return { kind: 'recreate' }
   if (spec.volumes.length > 0) return { kind: 'one-by-one' }
   return { kind: 'rolling', surgePercent: spec.settings.maxSurgePercent }
@@ -25,7 +28,12 @@ function planRolling(wanted: Rollout, serving: Rollout | null, surgePercent: num
     const fresh = targetsOf({ ...wanted, instances: started }, done)
     const last = started === wanted.instances
     const keep = [...targetsOf({ ...wanted, instances: started }), ...(serving && !last ? targetsOf(serving, started) : [])]
-    steps.push({ kind: 'apply', targets: fresh }, { kind: 'await-ready', targets: fresh }, { kind: 'route', targets: keep }, { kind: 'retire', keep })
+    steps.push(
+      { kind: 'apply', targets: fresh },
+      { kind: 'await-ready', targets: fresh },
+      { kind: 'route', targets: keep },
+      { kind: 'retire', keep },
+    )
   }
   return steps
 }
@@ -36,7 +44,11 @@ function planOneByOne(wanted: Rollout, serving: Rollout | null): Step[] {
     const before = [...targetsOf({ ...wanted, instances: index }), ...(serving ? targetsOf(serving, index + 1) : [])]
     const fresh = [{ revision: wanted.revision, generation: wanted.generation, index }]
     if (serving && index < serving.instances) steps.push({ kind: 'route', targets: before }, { kind: 'retire', keep: before })
-    steps.push({ kind: 'apply', targets: fresh }, { kind: 'await-ready', targets: fresh }, { kind: 'route', targets: [...before, ...fresh] })
+    steps.push(
+      { kind: 'apply', targets: fresh },
+      { kind: 'await-ready', targets: fresh },
+      { kind: 'route', targets: [...before, ...fresh] },
+    )
   }
   const all = targetsOf(wanted)
   return [...steps, { kind: 'route', targets: all }, { kind: 'retire', keep: all }]
@@ -45,20 +57,35 @@ function planOneByOne(wanted: Rollout, serving: Rollout | null): Step[] {
 function planRecreate(wanted: Rollout): Step[] {
   const all = targetsOf(wanted)
   return [
-    { kind: 'prepare' }, { kind: 'route', targets: [] }, { kind: 'retire', keep: [] },
-    { kind: 'apply', targets: all }, { kind: 'await-ready', targets: all }, { kind: 'route', targets: all },
+    { kind: 'prepare' },
+    { kind: 'route', targets: [] },
+    { kind: 'retire', keep: [] },
+    { kind: 'apply', targets: all },
+    { kind: 'await-ready', targets: all },
+    { kind: 'route', targets: all },
   ]
 }
 
 /** Back to what served before a deployment failed or was canceled. `holdsVolumes`: the new instances must let go of the volumes first. */
 export function planReturn(serving: Rollout | null, holdsVolumes: boolean): Step[] {
-  if (!serving) return [{ kind: 'route', targets: [] }, { kind: 'retire', keep: [] }]
+  if (!serving)
+    return [
+      { kind: 'route', targets: [] },
+      { kind: 'retire', keep: [] },
+    ]
   const all = targetsOf(serving)
-  const back: Step[] = [{ kind: 'apply', targets: all }, { kind: 'await-ready', targets: all }, { kind: 'route', targets: all }]
+  const back: Step[] = [
+    { kind: 'apply', targets: all },
+    { kind: 'await-ready', targets: all },
+    { kind: 'route', targets: all },
+  ]
   return holdsVolumes ? [{ kind: 'retire', keep: all }, ...back] : [...back, { kind: 'retire', keep: all }]
 }
 
-export const planStop = (): Step[] => [{ kind: 'route', targets: [] }, { kind: 'retire', keep: [] }]
+export const planStop = (): Step[] => [
+  { kind: 'route', targets: [] },
+  { kind: 'retire', keep: [] },
+]
 export const planRemove = (): Step[] => [...planStop(), { kind: 'remove' }]
 
 /** A name that is the same whenever the same plan is made again: the key under which a finished step is recorded. */

@@ -13,4 +13,8 @@ export type Step =
 export type Rollout = { revision: number; generation: number; instances: number }
 
 export const targetsOf = (rollout: Rollout, from = 0): Target[] =>
-  Array.from({ length: Math.max(0, rollout.instances - from) }, (_, n) => ({ revision: rollout.revision, generation: rollout.generation, index: from + n }))
+  Array.from({ length: Math.max(0, rollout.instances - from) }, (_, n) => ({
+    revision: rollout.revision,
+    generation: rollout.generation,
+    index: from + n,
+  }))

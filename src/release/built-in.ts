@@ -38,6 +38,11 @@ function describing(application: Application, around: Neighbourhood): BuiltIn[] 
   const prefix = `QOVERY_${git ? 'APPLICATION' : 'CONTAINER'}_Z${shortId(application.id).toUpperCase()}`
   const of = { application }
   const found: BuiltIn[] = [{ key: `${prefix}_HOST_INTERNAL`, value: application.engineName, of }]
-  if (publicWebPorts(application.spec.ports).length > 0) found.push({ key: `${prefix}_HOST_EXTERNAL`, value: `${application.addressLabel}.${around.domain}`, of })
-  return [...found, { key: `${prefix}_NAME`, value: application.name, of }, { key: `${prefix}_ENVIRONMENT_NAME`, value: around.environment.name, of }]
+  if (publicWebPorts(application.spec.ports).length > 0)
+    found.push({ key: `${prefix}_HOST_EXTERNAL`, value: `${application.addressLabel}.${around.domain}`, of })
+  return [
+    ...found,
+    { key: `${prefix}_NAME`, value: application.name, of },
+    { key: `${prefix}_ENVIRONMENT_NAME`, value: around.environment.name, of },
+  ]
 }

@@ -3,7 +3,11 @@ import type { ApplicationSpec } from '../model/application.ts'
 import type { Image } from '../model/image.ts'
 
 /** What a release means: what runs and how. Descriptions, ids and who serves where are left out, so changing them restarts nothing. */
-export function digestOf(release: { spec: ApplicationSpec; image: Image; variables: Record<string, { literal: string } | { fingerprint: string }> }): string {
+export function digestOf(release: {
+  spec: ApplicationSpec
+  image: Image
+  variables: Record<string, { literal: string } | { fingerprint: string }>
+}): string {
   const { source: _source, autoDeploy: _autoDeploy, ...running } = release.spec
   const { build: _build, ...settings } = running.settings
   const ports = running.ports.map(({ id: _id, ...port }) => port)
@@ -15,6 +19,9 @@ export function digestOf(release: { spec: ApplicationSpec; image: Image; variabl
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (value !== null && typeof value === 'object')
-    return `{${Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`
+    return `{${Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`)
+      .join(',')}}`
   return JSON.stringify(value) ?? 'null'
 }

@@ -5,7 +5,10 @@ import type { Observation } from '../model/observation.ts'
 import { explainExit, explainInstances } from './explain/instances.ts'
 
 /** How the last action on an application stands: from its part alone. */
-export type Outcome = { action: Part['action'] | 'none'; progress: 'none' | 'queued' | 'building' | 'applying' | 'canceling' | 'succeeded' | 'build-failed' | 'failed' | 'canceled' }
+export type Outcome = {
+  action: Part['action'] | 'none'
+  progress: 'none' | 'queued' | 'building' | 'applying' | 'canceling' | 'succeeded' | 'build-failed' | 'failed' | 'canceled'
+}
 
 export type Health = 'none' | 'starting' | 'running' | 'warning' | 'error' | 'stopping' | 'stopped'
 
@@ -19,9 +22,6 @@ export type ApplicationStatus = {
   explanation: Explanation | null
 }
 
-/** Observations older than this say nothing about now, in milliseconds: the holder confirms them every 15 s. */
-export const OBSERVATION_LIMIT = 60_000
-
 /** What people are told, derived from evidence only. */
 export function statusOf(of: {
   application: Application
@@ -34,15 +34,23 @@ export function statusOf(of: {
   const health = healthOf(of.application, of.observation)
   const trouble = health === 'error' || health === 'warning' ? explainInstances(of.observation) : null
   const failure = of.last?.part.explanation ?? null
-  return { outcome, health, freshness: freshnessOf(of.application, of.releasedAt), conditions: conditionsOf({ outcome, health, failure, trouble, observation: of.observation }), explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble }
+  return {
+    outcome,
+    health,
+    freshness: freshnessOf(of.application, of.releasedAt),
+    conditions: conditionsOf({ outcome, health, failure, trouble, observation: of.observation }),
+    explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble,
+  }
 }
 
 function outcomeOf(last: { part: Part; deployment: Deployment } | undefined): Outcome {
   if (!last) return { action: 'none', progress: 'none' }
   const { part, deployment } = last
   const action = part.action
-  if (deployment.cancelRequested && deployment.state === 'running' && !['succeeded', 'failed', 'canceled', 'skipped'].includes(part.state)) return { action, progress: 'canceling' }
-  if (part.state === 'failed') return { action, progress: part.releaseId === null && (action === 'deploy' || action === 'redeploy') ? 'build-failed' : 'failed' }
+  if (deployment.cancelRequested && deployment.state === 'running' && !['succeeded', 'failed', 'canceled', 'skipped'].includes(part.state))
+    return { action, progress: 'canceling' }
+  if (part.state === 'failed')
+    return { action, progress: part.releaseId === null && (action === 'deploy' || action === 'redeploy') ? 'build-failed' : 'failed' }
   if (part.state === 'skipped') return { action, progress: 'canceled' }
   return { action, progress: part.state }
 }
@@ -56,7 +64,8 @@ function healthOf(application: Application, observation: Observation | undefined
   const serving = instances.filter((instance) => instance.generation === application.servingGeneration)
   const ready = serving.filter((instance) => instance.state === 'ready').length
   const wanted = Math.max(1, serving.length, instanceCount(application.spec))
-  if (ready >= Math.min(wanted, Math.max(1, serving.length)) && serving.every((instance) => instance.state === 'ready')) return ready > 0 ? 'running' : 'error'
+  if (ready >= Math.min(wanted, Math.max(1, serving.length)) && serving.every((instance) => instance.state === 'ready'))
+    return ready > 0 ? 'running' : 'error'
   if (ready > 0) return 'warning'
   return serving.some((instance) => instance.state === 'starting' && instance.lastExit === null) ? 'starting' : 'error'
 }
@@ -66,7 +75,13 @@ function freshnessOf(application: Application, releasedAt: Date | null): Applica
   return application.changedAt > releasedAt ? 'out-of-date' : 'up-to-date'
 }
 
-type Judged = { outcome: Outcome; health: Health; failure: Explanation | null; trouble: Explanation | null; observation: Observation | undefined }
+type Judged = {
+  outcome: Outcome
+  health: Health
+  failure: Explanation | null
+  trouble: Explanation | null
+  observation: Observation | undefined
+}
 
 /** Stable turns false with the first restart of an instance and names its reason, also when everything runs again. */
 function conditionsOf({ outcome, health, failure, trouble, observation }: Judged): Condition[] {
@@ -74,8 +89,18 @@ function conditionsOf({ outcome, health, failure, trouble, observation }: Judged
   const last = restarted?.lastExit ? explainExit(restarted.name, restarted.lastExit, restarted.restarts) : null
   const deployed = outcome.progress === 'succeeded'
   return [
-    { type: 'Deployed', status: deployed, reason: failure?.reason ?? (deployed ? 'Succeeded' : outcome.progress), message: failure?.message ?? '' },
-    { type: 'Available', status: health === 'running' || health === 'warning', reason: trouble?.reason ?? health, message: trouble?.message ?? '' },
+    {
+      type: 'Deployed',
+      status: deployed,
+      reason: failure?.reason ?? (deployed ? 'Succeeded' : outcome.progress),
+      message: failure?.message ?? '',
+    },
+    {
+      type: 'Available',
+      status: health === 'running' || health === 'warning',
+      reason: trouble?.reason ?? health,
+      message: trouble?.message ?? '',
+    },
     { type: 'Stable', status: last === null, reason: last?.reason ?? 'NoRestarts', message: last?.message ?? '' },
   ]
 }

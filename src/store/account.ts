@@ -17,35 +17,66 @@ export async function findFirstAccount(db: Db) {
 }
 
 export async function createAccount(tx: Db | Tx, nickname: string) {
-  return tx.insertInto('account').values({ id: newId(), nickname, first_name: '', last_name: '', email: '' }).returningAll().executeTakeFirstOrThrow()
+  return tx
+    .insertInto('account')
+    .values({ id: newId(), nickname, first_name: '', last_name: '', email: '' })
+    .returningAll()
+    .executeTakeFirstOrThrow()
 }
 
 export async function getAccount(db: Db, id: string) {
   return db.selectFrom('account').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
 }
 
-export async function editAccount(db: Db, id: string, change: Partial<{ first_name: string; last_name: string; email: string; nickname: string }>) {
+export async function editAccount(
+  db: Db,
+  id: string,
+  change: Partial<{ first_name: string; last_name: string; email: string; nickname: string }>,
+) {
   if (Object.keys(change).length > 0) await db.updateTable('account').set(change).where('id', '=', id).execute()
   return getAccount(db, id)
 }
 
 /** Kept hashed; the text is returned this once. `organizationId` null = every organization of the account. */
-export async function createToken(tx: Db | Tx, token: { accountId: string; organizationId: string | null; name: string; description: string; role: Role }) {
+export async function createToken(
+  tx: Db | Tx,
+  token: { accountId: string; organizationId: string | null; name: string; description: string; role: Role },
+) {
   const text = newTokenText()
   const row = await tx
     .insertInto('token')
-    .values({ id: newId(), account_id: token.accountId, organization_id: token.organizationId, name: token.name, description: token.description, role: token.role, hash: hashOf(text) })
+    .values({
+      id: newId(),
+      account_id: token.accountId,
+      organization_id: token.organizationId,
+      name: token.name,
+      description: token.description,
+      role: token.role,
+      hash: hashOf(text),
+    })
     .returningAll()
     .executeTakeFirstOrThrow()
   return { row, text }
 }
 
 export async function listTokens(db: Db, organizationId: string) {
-  return db.selectFrom('token').selectAll().where('organization_id', '=', organizationId).where('deleted_at', 'is', null).orderBy('created_at').execute()
+  return db
+    .selectFrom('token')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .orderBy('created_at')
+    .execute()
 }
 
 export async function deleteToken(tx: Tx, organizationId: string, id: string): Promise<boolean> {
-  const result = await tx.updateTable('token').set({ deleted_at: now }).where('organization_id', '=', organizationId).where('id', '=', id).where('deleted_at', 'is', null).executeTakeFirst()
+  const result = await tx
+    .updateTable('token')
+    .set({ deleted_at: now })
+    .where('organization_id', '=', organizationId)
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
   return result.numUpdatedRows > 0n
 }
 
@@ -55,7 +86,15 @@ export async function findCaller(db: Db, text: string): Promise<Omit<Caller, 'or
     .selectFrom('token')
     .innerJoin('account', 'account.id', 'token.account_id')
     .leftJoin('membership', 'membership.account_id', 'account.id')
-    .select(['token.id', 'token.account_id', 'token.organization_id', 'token.role', 'account.nickname', 'membership.organization_id as member_of', 'membership.role as member_role'])
+    .select([
+      'token.id',
+      'token.account_id',
+      'token.organization_id',
+      'token.role',
+      'account.nickname',
+      'membership.organization_id as member_of',
+      'membership.role as member_role',
+    ])
     .where('token.hash', '=', hashOf(text))
     .where('token.deleted_at', 'is', null)
     .where((where) => where.or([where('token.expires_at', 'is', null), where('token.expires_at', '>', now)]))
@@ -66,7 +105,9 @@ export async function findCaller(db: Db, text: string): Promise<Omit<Caller, 'or
   for (const row of rows)
     if (row.member_of && row.member_role && (row.organization_id === null || row.organization_id === row.member_of))
       organizations.set(row.member_of, weaker(row.role as Role, row.member_role as Role))
-  void sql`update token set last_used_at = now() where id = ${first.id} and (last_used_at is null or last_used_at < now() - interval '1 minute')`.execute(db).catch(() => undefined)
+  void sql`update token set last_used_at = now() where id = ${first.id} and (last_used_at is null or last_used_at < now() - interval '1 minute')`
+    .execute(db)
+    .catch(() => undefined)
   return { accountId: first.account_id, tokenId: first.id, name: first.nickname, organizations }
 }
 

@@ -1,11 +1,19 @@
 import { newId, shortId } from '../model/id.ts'
 import { inSeconds, json, now, sql, type Db, type Tx } from './database.ts'
 import { recordEvent, type Actor } from './event.ts'
+import { notify } from './notify.ts'
 import { uniquely } from './constraint.ts'
 
 /** How a cluster is driven: the Docker socket of the node it is on, or a process's memory. */
 export type Reach = { kind: 'docker'; node: string } | { kind: 'memory' }
-export type ClusterFields = { name: string; description: string; engine: 'docker' | 'memory'; reach: Reach; isDefault: boolean; extras: Record<string, unknown> }
+export type ClusterFields = {
+  name: string
+  description: string
+  engine: 'docker' | 'memory'
+  reach: Reach
+  isDefault: boolean
+  extras: Record<string, unknown>
+}
 
 /** Seconds a holder's lease lives without being renewed; it is renewed every third of it. */
 export const HOLDER_LEASE = 12
@@ -13,20 +21,45 @@ export const HOLDER_LEASE = 12
 export async function createCluster(tx: Tx, actor: Actor, organizationId: string, fields: ClusterFields) {
   const id = newId()
   const row = await uniquely('cluster_name', `There is a cluster named ${fields.name} in this organization already.`, () =>
-    tx.insertInto('cluster')
-      .values({ id, organization_id: organizationId, short_id: shortId(id), name: fields.name, description: fields.description, engine: fields.engine, reach: json(fields.reach), is_default: fields.isDefault, contract_extras: json(fields.extras) })
-      .returningAll().executeTakeFirstOrThrow(),
+    tx
+      .insertInto('cluster')
+      .values({
+        id,
+        organization_id: organizationId,
+        short_id: shortId(id),
+        name: fields.name,
+        description: fields.description,
+        engine: fields.engine,
+        reach: json(fields.reach),
+        is_default: fields.isDefault,
+        contract_extras: json(fields.extras),
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow(),
   )
   await recordEvent(tx, actor, 'CREATE', { kind: 'CLUSTER', id, name: row.name, organizationId })
+  await notify(tx, 'cluster', id)
   return row
 }
 
 export async function listClusters(db: Db, organizationId: string) {
-  return db.selectFrom('cluster').selectAll().where('organization_id', '=', organizationId).where('deleted_at', 'is', null).orderBy('created_at').execute()
+  return db
+    .selectFrom('cluster')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .orderBy('created_at')
+    .execute()
 }
 
 export async function findCluster(db: Db | Tx, organizationIds: string[], id: string) {
-  return db.selectFrom('cluster').selectAll().where('organization_id', 'in', organizationIds).where('id', '=', id).where('deleted_at', 'is', null).executeTakeFirst()
+  return db
+    .selectFrom('cluster')
+    .selectAll()
+    .where('organization_id', 'in', organizationIds)
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
 }
 
 export async function deleteCluster(tx: Tx, actor: Actor, id: string): Promise<void> {
@@ -34,13 +67,27 @@ export async function deleteCluster(tx: Tx, actor: Actor, id: string): Promise<v
   await recordEvent(tx, actor, 'DELETE', { kind: 'CLUSTER', id, name: row.name, organizationId: row.organization_id })
 }
 
-/** Clusters whose lease `owner` now holds. A lease of the same node is taken at once: that node's lock file shows that its process is gone. */
-export async function holdClusters(db: Db, owner: string, node: string) {
-  await db.updateTable('cluster')
-    .set({ holder: owner, holder_node: node, holder_until: inSeconds(HOLDER_LEASE), holder_epoch: sql`case when holder = ${owner} then holder_epoch else holder_epoch + 1 end` })
+/** Clusters whose lease `owner` now holds. A lease of the same seat is taken at once: the seat is a folder that one process locks, so whoever held it is gone. */
+export async function holdClusters(db: Db, holder: { owner: string; node: string; seat: string }) {
+  const { owner, node, seat } = holder
+  await db
+    .updateTable('cluster')
+    .set({
+      holder: owner,
+      holder_seat: seat,
+      holder_until: inSeconds(HOLDER_LEASE),
+      holder_epoch: sql`case when holder = ${owner} then holder_epoch else holder_epoch + 1 end`,
+    })
     .where('deleted_at', 'is', null)
     .where(sql<boolean>`(reach->>'kind' <> 'docker' or reach->>'node' = ${node})`)
-    .where((where) => where.or([where('holder', '=', owner), where('holder', 'is', null), where('holder_until', '<', now), where.and([where('holder_node', '=', node), where('holder', '!=', owner)])]))
+    .where((where) =>
+      where.or([
+        where('holder', '=', owner),
+        where('holder', 'is', null),
+        where('holder_until', '<', now),
+        where.and([where('holder_seat', '=', seat), where('holder', '!=', owner)]),
+      ]),
+    )
     .execute()
   return db.selectFrom('cluster').selectAll().where('holder', '=', owner).where('deleted_at', 'is', null).execute()
 }

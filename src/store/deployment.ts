@@ -1,7 +1,16 @@
 import type { Application } from '../model/application.ts'
 import { AppError } from '../model/error.ts'
 import { newId } from '../model/id.ts'
-import { isFinal, type Action, type Deployment, type Explanation, type Origin, type Part, type PartState, type Wanted } from '../model/deployment.ts'
+import {
+  isFinal,
+  type Action,
+  type Deployment,
+  type Explanation,
+  type Origin,
+  type Part,
+  type PartState,
+  type Wanted,
+} from '../model/deployment.ts'
 import type { Commit } from '../model/git.ts'
 import { inSeconds, json, now, sql, type Db, type Tx } from './database.ts'
 import { recordEvent, type Actor } from './event.ts'
@@ -13,18 +22,48 @@ const rows = (db: Db | Tx) => db.selectFrom('deployment').selectAll().execute()
 const partRows = (db: Db | Tx) => db.selectFrom('deployment_part').selectAll().execute()
 
 const parse = (row: Row): Deployment => ({
-  id: row.id, organizationId: row.organization_id, environmentId: row.environment_id, clusterId: row.cluster_id, number: row.number, action: row.action as Action, actor: row.actor, accountId: row.account_id,
-  origin: row.origin as Origin, state: row.state as Deployment['state'], cancelRequested: row.cancel_requested, epoch: row.epoch, createdAt: row.created_at, startedAt: row.started_at, finishedAt: row.finished_at,
+  id: row.id,
+  organizationId: row.organization_id,
+  environmentId: row.environment_id,
+  clusterId: row.cluster_id,
+  number: row.number,
+  action: row.action as Action,
+  actor: row.actor,
+  accountId: row.account_id,
+  origin: row.origin as Origin,
+  state: row.state as Deployment['state'],
+  cancelRequested: row.cancel_requested,
+  epoch: row.epoch,
+  createdAt: row.created_at,
+  startedAt: row.started_at,
+  finishedAt: row.finished_at,
 })
 
 const parsePart = (row: PartRow): Part => ({
-  deploymentId: row.deployment_id, organizationId: row.organization_id, applicationId: row.application_id, applicationName: row.application_name, stageName: row.stage_name, stageId: row.stage_id,
-  stagePosition: row.stage_position, action: row.action as Action, wanted: row.wanted as Wanted, state: row.state as PartState, releaseId: row.release_id, commit: row.commit as Commit | null,
-  explanation: row.explanation as Explanation | null, startedAt: row.started_at, finishedAt: row.finished_at,
+  deploymentId: row.deployment_id,
+  organizationId: row.organization_id,
+  applicationId: row.application_id,
+  applicationName: row.application_name,
+  stageName: row.stage_name,
+  stageId: row.stage_id,
+  stagePosition: row.stage_position,
+  action: row.action as Action,
+  wanted: row.wanted as Wanted,
+  state: row.state as PartState,
+  releaseId: row.release_id,
+  commit: row.commit as Commit | null,
+  explanation: row.explanation as Explanation | null,
+  startedAt: row.started_at,
+  finishedAt: row.finished_at,
 })
 
 export type PartRequest = { application: Application; action: Action; wanted: Wanted }
-export type DeploymentRequest = { environment: { id: string; name: string; organization_id: string; cluster_id: string }; action: Action; parts: PartRequest[]; idempotencyKey: string | null }
+export type DeploymentRequest = {
+  environment: { id: string; name: string; organization_id: string; cluster_id: string }
+  action: Action
+  parts: PartRequest[]
+  idempotencyKey: string | null
+}
 
 /**
  * Queues a deployment, or merges it into a queued one of the same account with the same action: the later commit or tag wins and the caller gets the surviving one.
@@ -35,9 +74,17 @@ export async function enqueueDeployment(tx: Tx, actor: Actor, request: Deploymen
   await tx.selectFrom('environment').select('id').where('id', '=', environment.id).forUpdate().execute()
   const queued = await findQueued(tx, actor, request)
   const row = queued ?? (await insertDeployment(tx, actor, request))
-  const stages = new Map((await tx.selectFrom('stage').selectAll().where('environment_id', '=', environment.id).execute()).map((stage) => [stage.id, stage]))
+  const stages = new Map(
+    (await tx.selectFrom('stage').selectAll().where('environment_id', '=', environment.id).execute()).map((stage) => [stage.id, stage]),
+  )
   for (const part of request.parts) await insertPart(tx, row.id, part, stages.get(part.application.stageId))
-  await recordEvent(tx, actor, `TRIGGER_${request.action.toUpperCase()}`, { kind: 'ENVIRONMENT', id: environment.id, name: environment.name, organizationId: environment.organization_id }, { deployment: row.id })
+  await recordEvent(
+    tx,
+    actor,
+    `TRIGGER_${request.action.toUpperCase()}`,
+    { kind: 'ENVIRONMENT', id: environment.id, name: environment.name, organizationId: environment.organization_id },
+    { deployment: row.id },
+  )
   await notify(tx, 'deployment', row.id)
   return parse(row)
 }
@@ -45,31 +92,74 @@ export async function enqueueDeployment(tx: Tx, actor: Actor, request: Deploymen
 async function findQueued(tx: Tx, actor: Actor, request: DeploymentRequest) {
   const base = tx.selectFrom('deployment').selectAll().where('environment_id', '=', request.environment.id)
   if (request.idempotencyKey) {
-    const same = await base.where('account_id', '=', actor.accountId).where('idempotency_key', '=', request.idempotencyKey).executeTakeFirst()
+    const same = await base
+      .where('account_id', '=', actor.accountId)
+      .where('idempotency_key', '=', request.idempotencyKey)
+      .executeTakeFirst()
     if (same) return same
   }
-  return base.where('state', '=', 'queued').where('cancel_requested', '=', false).where('action', '=', request.action).where('account_id', '=', actor.accountId).orderBy('number', 'desc').forUpdate().executeTakeFirst()
+  return base
+    .where('state', '=', 'queued')
+    .where('cancel_requested', '=', false)
+    .where('action', '=', request.action)
+    .where('account_id', '=', actor.accountId)
+    .orderBy('number', 'desc')
+    .forUpdate()
+    .executeTakeFirst()
 }
 
 async function insertDeployment(tx: Tx, actor: Actor, request: DeploymentRequest) {
   const { environment } = request
-  const counted = await tx.updateTable('environment').set((update) => ({ deployment_count: update('deployment_count', '+', 1) })).where('id', '=', environment.id).returning('deployment_count').executeTakeFirstOrThrow()
-  return tx.insertInto('deployment')
+  const counted = await tx
+    .updateTable('environment')
+    .set((update) => ({ deployment_count: update('deployment_count', '+', 1) }))
+    .where('id', '=', environment.id)
+    .returning('deployment_count')
+    .executeTakeFirstOrThrow()
+  return tx
+    .insertInto('deployment')
     .values({
-      id: newId(), organization_id: environment.organization_id, environment_id: environment.id, cluster_id: environment.cluster_id, number: counted.deployment_count,
-      action: request.action, actor: actor.name, account_id: actor.accountId, origin: actor.origin, state: 'queued', idempotency_key: request.idempotencyKey,
+      id: newId(),
+      organization_id: environment.organization_id,
+      environment_id: environment.id,
+      cluster_id: environment.cluster_id,
+      number: counted.deployment_count,
+      action: request.action,
+      actor: actor.name,
+      account_id: actor.accountId,
+      origin: actor.origin,
+      state: 'queued',
+      idempotency_key: request.idempotencyKey,
     })
-    .returningAll().executeTakeFirstOrThrow()
+    .returningAll()
+    .executeTakeFirstOrThrow()
 }
 
-async function insertPart(tx: Tx, deploymentId: string, part: PartRequest, stage: { id: string; name: string; position: number } | undefined): Promise<void> {
+async function insertPart(
+  tx: Tx,
+  deploymentId: string,
+  part: PartRequest,
+  stage: { id: string; name: string; position: number } | undefined,
+): Promise<void> {
   if (!stage) throw new AppError('internal', `The application ${part.application.name} has no stage.`)
-  await tx.insertInto('deployment_part')
+  await tx
+    .insertInto('deployment_part')
     .values({
-      deployment_id: deploymentId, organization_id: part.application.organizationId, application_id: part.application.id, application_name: part.application.name,
-      stage_id: stage.id, stage_name: stage.name, stage_position: stage.position, action: part.action, wanted: json(part.wanted), state: 'queued', release_id: null,
+      deployment_id: deploymentId,
+      organization_id: part.application.organizationId,
+      application_id: part.application.id,
+      application_name: part.application.name,
+      stage_id: stage.id,
+      stage_name: stage.name,
+      stage_position: stage.position,
+      action: part.action,
+      wanted: json(part.wanted),
+      state: 'queued',
+      release_id: null,
     })
-    .onConflict((conflict) => conflict.columns(['deployment_id', 'application_id']).doUpdateSet({ action: part.action, wanted: json(part.wanted) }))
+    .onConflict((conflict) =>
+      conflict.columns(['deployment_id', 'application_id']).doUpdateSet({ action: part.action, wanted: json(part.wanted) }),
+    )
     .execute()
 }
 
@@ -85,22 +175,43 @@ export async function claimDeployment(db: Db, owner: string, clusterIds: string[
           or (d.state = 'queued' and not exists (select 1 from deployment r where r.environment_id = d.environment_id and r.state = 'running')
               and not exists (select 1 from deployment e where e.environment_id = d.environment_id and e.state = 'queued' and e.number < d.number)))
       order by d.created_at limit 1 for update skip locked)
-    returning *`.execute(db).catch((error: unknown) => {
-    if (error instanceof Error && error.message.includes('deployment_running')) return { rows: [] }
-    throw error
-  })
+    returning *`
+    .execute(db)
+    .catch((error: unknown) => {
+      if (error instanceof Error && error.message.includes('deployment_running')) return { rows: [] }
+      throw error
+    })
   return claimed.rows[0] && parse(claimed.rows[0])
 }
 
 /** Renews the lease; false = somebody else has it now, so this process must stop working on it. Says whether to cancel. */
-export async function renewDeployment(db: Db, id: string, epoch: number, leaseSeconds: number): Promise<{ held: boolean; cancelRequested: boolean }> {
-  const row = await db.updateTable('deployment').set({ lease_until: inSeconds(leaseSeconds) }).where('id', '=', id).where('epoch', '=', epoch).where('state', '=', 'running').returning('cancel_requested').executeTakeFirst()
+export async function renewDeployment(
+  db: Db,
+  id: string,
+  epoch: number,
+  leaseSeconds: number,
+): Promise<{ held: boolean; cancelRequested: boolean }> {
+  const row = await db
+    .updateTable('deployment')
+    .set({ lease_until: inSeconds(leaseSeconds) })
+    .where('id', '=', id)
+    .where('epoch', '=', epoch)
+    .where('state', '=', 'running')
+    .returning('cancel_requested')
+    .executeTakeFirst()
   return { held: row !== undefined, cancelRequested: row?.cancel_requested ?? false }
 }
 
 /** Throws when the epoch is no longer ours: whatever is in the transaction is undone with it. */
 export async function fence(tx: Tx, id: string, epoch: number): Promise<void> {
-  const row = await tx.selectFrom('deployment').select('id').where('id', '=', id).where('epoch', '=', epoch).where('state', '=', 'running').forUpdate().executeTakeFirst()
+  const row = await tx
+    .selectFrom('deployment')
+    .select('id')
+    .where('id', '=', id)
+    .where('epoch', '=', epoch)
+    .where('state', '=', 'running')
+    .forUpdate()
+    .executeTakeFirst()
   if (!row) throw new AppError('conflict', 'Another process has taken this deployment over.')
 }
 
@@ -109,27 +220,54 @@ export async function finishDeployment(tx: Tx, id: string, state: Deployment['st
   await notify(tx, 'deployment', id)
 }
 
-export async function updatePart(db: Db | Tx, part: Pick<Part, 'deploymentId' | 'applicationId'>, change: { state?: PartState; releaseId?: string; commit?: Commit | null; explanation?: Explanation | null }): Promise<void> {
-  await db.updateTable('deployment_part')
+export async function updatePart(
+  db: Db | Tx,
+  part: Pick<Part, 'deploymentId' | 'applicationId'>,
+  change: { state?: PartState; releaseId?: string; commit?: Commit | null; explanation?: Explanation | null },
+): Promise<void> {
+  await db
+    .updateTable('deployment_part')
     .set({
       ...(change.state ? { state: change.state } : {}),
-      ...(change.state && isFinal(change.state) ? { finished_at: now } : change.state ? { started_at: sql<Date>`coalesce(started_at, now())` } : {}),
+      ...(change.state && isFinal(change.state)
+        ? { finished_at: now }
+        : change.state
+          ? { started_at: sql<Date>`coalesce(started_at, now())` }
+          : {}),
       ...(change.releaseId ? { release_id: change.releaseId } : {}),
       ...(change.commit !== undefined ? { commit: change.commit ? json(change.commit) : null } : {}),
       ...(change.explanation !== undefined ? { explanation: change.explanation ? json(change.explanation) : null } : {}),
     })
-    .where('deployment_id', '=', part.deploymentId).where('application_id', '=', part.applicationId).execute()
+    .where('deployment_id', '=', part.deploymentId)
+    .where('application_id', '=', part.applicationId)
+    .execute()
   await notify(db, 'deployment', part.deploymentId)
 }
 
 /** A wish in the row. A queued deployment is canceled at once; a running one when its owner has brought it to rest. */
 export async function requestCancel(tx: Tx, actor: Actor, deployment: Deployment): Promise<void> {
-  const row = await tx.updateTable('deployment').set({ cancel_requested: true }).where('id', '=', deployment.id).where('state', 'in', ['queued', 'running']).returning('state').executeTakeFirst()
+  const row = await tx
+    .updateTable('deployment')
+    .set({ cancel_requested: true })
+    .where('id', '=', deployment.id)
+    .where('state', 'in', ['queued', 'running'])
+    .returning('state')
+    .executeTakeFirst()
   if (row?.state === 'queued') {
-    await tx.updateTable('deployment_part').set({ state: 'canceled', finished_at: now }).where('deployment_id', '=', deployment.id).execute()
+    await tx
+      .updateTable('deployment_part')
+      .set({ state: 'canceled', finished_at: now })
+      .where('deployment_id', '=', deployment.id)
+      .execute()
     await tx.updateTable('deployment').set({ state: 'canceled', finished_at: now }).where('id', '=', deployment.id).execute()
   }
-  await recordEvent(tx, actor, 'TRIGGER_CANCEL', { kind: 'ENVIRONMENT', id: deployment.environmentId, name: '', organizationId: deployment.organizationId }, { deployment: deployment.id })
+  await recordEvent(
+    tx,
+    actor,
+    'TRIGGER_CANCEL',
+    { kind: 'ENVIRONMENT', id: deployment.environmentId, name: '', organizationId: deployment.organizationId },
+    { deployment: deployment.id },
+  )
   await notify(tx, 'deployment', deployment.id)
 }
 
@@ -139,27 +277,60 @@ export async function findDeployment(db: Db | Tx, id: string): Promise<Deploymen
 }
 
 export async function findDeploymentByNumber(db: Db, environmentId: string, number: number): Promise<Deployment | undefined> {
-  const row = await db.selectFrom('deployment').selectAll().where('environment_id', '=', environmentId).where('number', '=', number).executeTakeFirst()
+  const row = await db
+    .selectFrom('deployment')
+    .selectAll()
+    .where('environment_id', '=', environmentId)
+    .where('number', '=', number)
+    .executeTakeFirst()
   return row && parse(row)
 }
 
 export async function listParts(db: Db | Tx, deploymentIds: string[]): Promise<Part[]> {
   if (deploymentIds.length === 0) return []
-  return (await db.selectFrom('deployment_part').selectAll().where('deployment_id', 'in', deploymentIds).orderBy('stage_position').orderBy('application_name').execute()).map(parsePart)
+  return (
+    await db
+      .selectFrom('deployment_part')
+      .selectAll()
+      .where('deployment_id', 'in', deploymentIds)
+      .orderBy('stage_position')
+      .orderBy('application_name')
+      .execute()
+  ).map(parsePart)
 }
 
 /** Newest first. */
-export async function listDeployments(db: Db | Tx, environmentId: string, options: { limit: number; applicationId?: string }): Promise<Deployment[]> {
+export async function listDeployments(
+  db: Db | Tx,
+  environmentId: string,
+  options: { limit: number; applicationId?: string },
+): Promise<Deployment[]> {
   let query = db.selectFrom('deployment').selectAll('deployment').where('environment_id', '=', environmentId)
   if (options.applicationId !== undefined) {
     const id = options.applicationId
-    query = query.where((where) => where.exists(where.selectFrom('deployment_part').select('application_id').whereRef('deployment_id', '=', 'deployment.id').where('application_id', '=', id)))
+    query = query.where((where) =>
+      where.exists(
+        where
+          .selectFrom('deployment_part')
+          .select('application_id')
+          .whereRef('deployment_id', '=', 'deployment.id')
+          .where('application_id', '=', id),
+      ),
+    )
   }
   return (await query.orderBy('number', 'desc').limit(options.limit).execute()).map(parse)
 }
 
 export async function listUnfinished(db: Db | Tx, environmentId: string): Promise<Deployment[]> {
-  return (await db.selectFrom('deployment').selectAll().where('environment_id', '=', environmentId).where('state', 'in', ['queued', 'running']).orderBy('number').execute()).map(parse)
+  return (
+    await db
+      .selectFrom('deployment')
+      .selectAll()
+      .where('environment_id', '=', environmentId)
+      .where('state', 'in', ['queued', 'running'])
+      .orderBy('number')
+      .execute()
+  ).map(parse)
 }
 
 /** The newest part of each application, with its deployment: one query for a whole list. */
@@ -172,12 +343,21 @@ export async function lastParts(db: Db | Tx, applicationIds: string[]): Promise<
 }
 
 const revive = (row: Row): Row => ({
-  ...row, created_at: new Date(row.created_at), started_at: row.started_at && new Date(row.started_at), finished_at: row.finished_at && new Date(row.finished_at),
+  ...row,
+  created_at: new Date(row.created_at),
+  started_at: row.started_at && new Date(row.started_at),
+  finished_at: row.finished_at && new Date(row.finished_at),
 })
 
 /** The newest part of an application that made a release run: where its commit and digest come from. */
 export async function commitsOf(db: Db, releaseIds: string[]): Promise<Map<string, Commit | null>> {
   if (releaseIds.length === 0) return new Map()
-  const found = await db.selectFrom('deployment_part').select(['release_id', 'commit']).where('release_id', 'in', releaseIds).where('state', '=', 'succeeded').orderBy('finished_at').execute()
+  const found = await db
+    .selectFrom('deployment_part')
+    .select(['release_id', 'commit'])
+    .where('release_id', 'in', releaseIds)
+    .where('state', '=', 'succeeded')
+    .orderBy('finished_at')
+    .execute()
   return new Map(found.map((row) => [row.release_id ?? '', row.commit as Commit | null]))
 }

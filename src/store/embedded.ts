@@ -29,7 +29,22 @@ export async function startEmbeddedPostgres(home: string): Promise<EmbeddedPostg
   removeStaleLock(data)
   const server = spawn(
     join(native, 'bin', 'postgres'),
-    ['-D', data, '-k', run, '-c', 'listen_addresses=', '-c', 'max_connections=100', '-c', 'shared_buffers=64MB', '-c', 'timezone=UTC', '-c', 'log_timezone=UTC'],
+    [
+      '-D',
+      data,
+      '-k',
+      run,
+      '-c',
+      'listen_addresses=',
+      '-c',
+      'max_connections=100',
+      '-c',
+      'shared_buffers=64MB',
+      '-c',
+      'timezone=UTC',
+      '-c',
+      'log_timezone=UTC',
+    ],
     { ...identity, stdio: ['ignore', 'ignore', 'pipe'], env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' }, detached: true },
   )
   await untilReady(server)
@@ -53,7 +68,10 @@ function nativeFolder(): string {
     const found = createRequire(import.meta.url).resolve(name)
     return join(dirname(found), '..', 'native')
   } catch {
-    throw new AppError('unavailable', `The package ${name} is not installed: run npm install, or set DATABASE_URL to a PostgreSQL of your own.`)
+    throw new AppError(
+      'unavailable',
+      `The package ${name} is not installed: run npm install, or set DATABASE_URL to a PostgreSQL of your own.`,
+    )
   }
 }
 
@@ -70,11 +88,19 @@ async function initialise(native: string, data: string, identity: { uid?: number
   const version = join(data, 'PG_VERSION')
   if (existsSync(version)) {
     const found = readFileSync(version, 'utf8').trim()
-    if (found !== MAJOR) throw new AppError('unavailable', `The data folder ${data} is of PostgreSQL ${found}, this Berth brings ${MAJOR}. Dump it with the old version and load it into a new folder, or set DATABASE_URL.`)
+    if (found !== MAJOR)
+      throw new AppError(
+        'unavailable',
+        `The data folder ${data} is of PostgreSQL ${found}, this Berth brings ${MAJOR}. Dump it with the old version and load it into a new folder, or set DATABASE_URL.`,
+      )
     return
   }
   const argv = ['-D', data, '-U', 'berth', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-instructions']
-  const child = spawn(join(native, 'bin', 'initdb'), argv, { ...identity, stdio: ['ignore', 'ignore', 'pipe'], env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' } })
+  const child = spawn(join(native, 'bin', 'initdb'), argv, {
+    ...identity,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
+  })
   const errors: string[] = []
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()))
   const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve))
@@ -89,7 +115,8 @@ function removeStaleLock(data: string): void {
   const command = `/proc/${pid}/cmdline`
   if (existsSync(command) && readFileSync(command, 'utf8').includes(data)) process.kill(pid, 'SIGINT')
   const until = Date.now() + STOP_LIMIT * 1000
-  while (existsSync(command) && readFileSync(command, 'utf8').includes(data) && Date.now() < until) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+  while (existsSync(command) && readFileSync(command, 'utf8').includes(data) && Date.now() < until)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
   if (existsSync(lock)) unlinkSync(lock)
 }
 

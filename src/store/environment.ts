@@ -6,20 +6,46 @@ import { recordEvent, type Actor } from './event.ts'
 import { createStage, defaultStages } from './stage.ts'
 import { uniquely } from './constraint.ts'
 
-const target = (row: { id: string; name: string; organization_id: string }) => ({ kind: 'ENVIRONMENT', id: row.id, name: row.name, organizationId: row.organization_id })
+const target = (row: { id: string; name: string; organization_id: string }) => ({
+  kind: 'ENVIRONMENT',
+  id: row.id,
+  name: row.name,
+  organizationId: row.organization_id,
+})
 const taken = (name: string): string => `There is an environment named ${name} in this project already.`
 
 const query = (db: Db | Tx) =>
-  db.selectFrom('environment').innerJoin('cluster', 'cluster.id', 'environment.cluster_id').selectAll('environment').select(['cluster.name as cluster_name', 'cluster.engine']).where('environment.deleted_at', 'is', null)
+  db
+    .selectFrom('environment')
+    .innerJoin('cluster', 'cluster.id', 'environment.cluster_id')
+    .selectAll('environment')
+    .select(['cluster.name as cluster_name', 'cluster.engine'])
+    .where('environment.deleted_at', 'is', null)
 
 export type EnvironmentRow = Awaited<ReturnType<typeof getEnvironment>>
 
-export async function createEnvironment(tx: Tx, actor: Actor, project: { id: string; organization_id: string }, fields: { name: string; mode: string; clusterId: string }): Promise<EnvironmentRow> {
+export async function createEnvironment(
+  tx: Tx,
+  actor: Actor,
+  project: { id: string; organization_id: string },
+  fields: { name: string; mode: string; clusterId: string },
+): Promise<EnvironmentRow> {
   const id = newId()
   const row = await uniquely('environment_name', taken(fields.name), () =>
-    tx.insertInto('environment')
-      .values({ id, organization_id: project.organization_id, project_id: project.id, cluster_id: fields.clusterId, short_id: shortId(id), engine_name: `z${shortId(id)}-${slug(fields.name)}`.slice(0, 63), name: fields.name, mode: fields.mode })
-      .returningAll().executeTakeFirstOrThrow(),
+    tx
+      .insertInto('environment')
+      .values({
+        id,
+        organization_id: project.organization_id,
+        project_id: project.id,
+        cluster_id: fields.clusterId,
+        short_id: shortId(id),
+        engine_name: `z${shortId(id)}-${slug(fields.name)}`.slice(0, 63),
+        name: fields.name,
+        mode: fields.mode,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow(),
   )
   for (const name of defaultStages) await createStage(tx, actor, row, { name, description: '' })
   await recordEvent(tx, actor, 'CREATE', target(row))
@@ -34,7 +60,10 @@ export async function findEnvironment(db: Db | Tx, organizationIds: string[], id
   return query(db).where('environment.organization_id', 'in', organizationIds).where('environment.id', '=', id).executeTakeFirst()
 }
 
-export async function listEnvironments(db: Db, by: { projectId: string } | { organizationId: string } | { clusterId: string }): Promise<EnvironmentRow[]> {
+export async function listEnvironments(
+  db: Db,
+  by: { projectId: string } | { organizationId: string } | { clusterId: string },
+): Promise<EnvironmentRow[]> {
   const all = query(db).orderBy('environment.created_at')
   if ('projectId' in by) return all.where('environment.project_id', '=', by.projectId).execute()
   if ('clusterId' in by) return all.where('environment.cluster_id', '=', by.clusterId).execute()
@@ -42,21 +71,47 @@ export async function listEnvironments(db: Db, by: { projectId: string } | { org
 }
 
 export async function editEnvironment(tx: Tx, actor: Actor, id: string, fields: { name?: string; mode?: string }): Promise<EnvironmentRow> {
-  const row = await uniquely('environment_name', taken(fields.name ?? ''), () => tx.updateTable('environment').set({ ...fields, updated_at: now }).where('id', '=', id).returningAll().executeTakeFirstOrThrow())
+  const row = await uniquely('environment_name', taken(fields.name ?? ''), () =>
+    tx
+      .updateTable('environment')
+      .set({ ...fields, updated_at: now })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow(),
+  )
   await recordEvent(tx, actor, 'UPDATE', target(row))
   return getEnvironment(tx, id)
 }
 
 /** Marks it: gone once its last application is. */
 export async function requestEnvironmentDeletion(tx: Tx, actor: Actor, id: string): Promise<void> {
-  const row = await tx.updateTable('environment').set({ delete_requested_at: now }).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
+  const row = await tx
+    .updateTable('environment')
+    .set({ delete_requested_at: now })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
   await recordEvent(tx, actor, 'TRIGGER_DELETE', target(row))
 }
 
 export async function finishEnvironmentDeletion(tx: Tx, id: string): Promise<boolean> {
-  const result = await tx.updateTable('environment').set({ deleted_at: now, subnet: null })
-    .where('id', '=', id).where('delete_requested_at', 'is not', null).where('deleted_at', 'is', null)
-    .where((where) => where.not(where.exists(where.selectFrom('application').select('id').whereRef('application.environment_id', '=', 'environment.id').where('deleted_at', 'is', null))))
+  const result = await tx
+    .updateTable('environment')
+    .set({ deleted_at: now, subnet: null })
+    .where('id', '=', id)
+    .where('delete_requested_at', 'is not', null)
+    .where('deleted_at', 'is', null)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('application')
+            .select('id')
+            .whereRef('application.environment_id', '=', 'environment.id')
+            .where('deleted_at', 'is', null),
+        ),
+      ),
+    )
     .executeTakeFirst()
   return result.numUpdatedRows > 0n
 }
@@ -64,7 +119,11 @@ export async function finishEnvironmentDeletion(tx: Tx, id: string): Promise<boo
 /** The environment's subnet, chosen once out of the pool: the first /`size` that no live environment of the cluster has. */
 export async function subnetOf(db: Db, environmentId: string, pool: { base: string; prefix: number; size: number }): Promise<string> {
   return db.transaction().execute(async (tx) => {
-    const row = await tx.selectFrom('environment').select(['subnet', 'cluster_id']).where('id', '=', environmentId).executeTakeFirstOrThrow()
+    const row = await tx
+      .selectFrom('environment')
+      .select(['subnet', 'cluster_id'])
+      .where('id', '=', environmentId)
+      .executeTakeFirstOrThrow()
     if (row.subnet) return row.subnet
     await sql`select pg_advisory_xact_lock(hashtext(${row.cluster_id}))`.execute(tx)
     const free = await sql<{ subnet: string }>`
@@ -74,7 +133,11 @@ export async function subnetOf(db: Db, environmentId: string, pool: { base: stri
         and e.subnet = set_masklen(${pool.base}::inet + (n * ${2 ** (32 - pool.size)})::bigint, ${pool.size})::cidr)
       order by n limit 1`.execute(tx)
     const subnet = free.rows[0]?.subnet
-    if (!subnet) throw new AppError('unavailable', `The network pool ${pool.base}/${pool.prefix} has no free /${pool.size} left: set BERTH_NETWORK_POOL to a larger one.`)
+    if (!subnet)
+      throw new AppError(
+        'unavailable',
+        `The network pool ${pool.base}/${pool.prefix} has no free /${pool.size} left: set BERTH_NETWORK_POOL to a larger one.`,
+      )
     await tx.updateTable('environment').set({ subnet }).where('id', '=', environmentId).execute()
     return subnet
   })

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { sql, type Db, type Tx } from './database.ts'
 
 /** What wakes whom: a channel name and an id. NOTIFY only wakes; what is true stands in the tables. */
-export type Channel = 'deployment' | 'observation' | 'edge' | 'log'
+export type Channel = 'deployment' | 'observation' | 'edge' | 'log' | 'cluster'
 
 export async function notify(db: Db | Tx, channel: Channel, id: string): Promise<void> {
   await sql`select pg_notify(${'berth_' + channel}, ${id})`.execute(db)
@@ -27,7 +27,7 @@ export class Wakeups {
     client.on('end', () => this.#reopen())
     this.#client = client
     await client.connect()
-    for (const channel of ['deployment', 'observation', 'edge', 'log']) await client.query(`listen berth_${channel}`)
+    for (const channel of ['deployment', 'observation', 'edge', 'log', 'cluster']) await client.query(`listen berth_${channel}`)
   }
 
   /** Calls back on every wake-up of a channel until the returned function is called. */

@@ -9,9 +9,17 @@ export type OrganizationFields = { name: string; description: string; extras: Re
 /** With its owner and the registry every organization starts with. */
 export async function createOrganization(tx: Tx, actor: Actor, fields: OrganizationFields) {
   const row = await uniquely('organization_name', `There is an organization named ${fields.name} already.`, () =>
-    tx.insertInto('organization')
-      .values({ id: newId(), name: fields.name, description: fields.description, owner_id: actor.accountId, contract_extras: json(fields.extras) })
-      .returningAll().executeTakeFirstOrThrow(),
+    tx
+      .insertInto('organization')
+      .values({
+        id: newId(),
+        name: fields.name,
+        description: fields.description,
+        owner_id: actor.accountId,
+        contract_extras: json(fields.extras),
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow(),
   )
   await tx.insertInto('membership').values({ account_id: actor.accountId, organization_id: row.id, role: 'owner' }).execute()
   await recordEvent(tx, actor, 'CREATE', { kind: 'ORGANIZATION', id: row.id, name: row.name, organizationId: row.id })
@@ -26,8 +34,13 @@ export async function listOrganizations(db: Db, ids: string[]) {
 
 export async function editOrganization(tx: Tx, actor: Actor, id: string, fields: OrganizationFields) {
   const row = await uniquely('organization_name', `There is an organization named ${fields.name} already.`, () =>
-    tx.updateTable('organization').set({ name: fields.name, description: fields.description, contract_extras: json(fields.extras), updated_at: now })
-      .where('id', '=', id).where('deleted_at', 'is', null).returningAll().executeTakeFirstOrThrow(),
+    tx
+      .updateTable('organization')
+      .set({ name: fields.name, description: fields.description, contract_extras: json(fields.extras), updated_at: now })
+      .where('id', '=', id)
+      .where('deleted_at', 'is', null)
+      .returningAll()
+      .executeTakeFirstOrThrow(),
   )
   await recordEvent(tx, actor, 'UPDATE', { kind: 'ORGANIZATION', id, name: row.name, organizationId: id })
   return row
@@ -39,6 +52,11 @@ export async function deleteOrganization(tx: Tx, actor: Actor, id: string): Prom
 }
 
 export async function countProjects(db: Db | Tx, organizationId: string): Promise<number> {
-  const row = await db.selectFrom('project').select((select) => select.fn.countAll<number>().as('count')).where('organization_id', '=', organizationId).where('deleted_at', 'is', null).executeTakeFirstOrThrow()
+  const row = await db
+    .selectFrom('project')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow()
   return row.count
 }

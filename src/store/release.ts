@@ -10,20 +10,45 @@ type Row = Awaited<ReturnType<typeof rows>>[number]
 const rows = (db: Db | Tx) => db.selectFrom('release').selectAll().execute()
 
 const parse = (row: Row): Release => ({
-  id: row.id, organizationId: row.organization_id, applicationId: row.application_id, revision: row.revision, digest: row.digest, specVersion: row.spec_version,
-  spec: applicationSpec.parse(row.spec), image: image.parse(row.image), variables: row.variables as Record<string, VariableValue>, commit: row.commit as Commit | null, createdAt: row.created_at,
+  id: row.id,
+  organizationId: row.organization_id,
+  applicationId: row.application_id,
+  revision: row.revision,
+  digest: row.digest,
+  specVersion: row.spec_version,
+  spec: applicationSpec.parse(row.spec),
+  image: image.parse(row.image),
+  variables: row.variables as Record<string, VariableValue>,
+  commit: row.commit as Commit | null,
+  createdAt: row.created_at,
 })
 
 /** A numbered release; one with the digest of the application's newest release is that release. */
 export async function createRelease(tx: Tx, release: Omit<Release, 'id' | 'revision' | 'specVersion' | 'createdAt'>): Promise<Release> {
-  const newest = await tx.selectFrom('release').selectAll().where('application_id', '=', release.applicationId).orderBy('revision', 'desc').limit(1).executeTakeFirst()
+  const newest = await tx
+    .selectFrom('release')
+    .selectAll()
+    .where('application_id', '=', release.applicationId)
+    .orderBy('revision', 'desc')
+    .limit(1)
+    .executeTakeFirst()
   if (newest?.digest === release.digest) return parse(newest)
-  const row = await tx.insertInto('release')
+  const row = await tx
+    .insertInto('release')
     .values({
-      id: newId(), organization_id: release.organizationId, application_id: release.applicationId, revision: (newest?.revision ?? 0) + 1, digest: release.digest, spec_version: SPEC_VERSION,
-      spec: json(release.spec), image: json(release.image), variables: json(release.variables), commit: release.commit ? json(release.commit) : null,
+      id: newId(),
+      organization_id: release.organizationId,
+      application_id: release.applicationId,
+      revision: (newest?.revision ?? 0) + 1,
+      digest: release.digest,
+      spec_version: SPEC_VERSION,
+      spec: json(release.spec),
+      image: json(release.image),
+      variables: json(release.variables),
+      commit: release.commit ? json(release.commit) : null,
     })
-    .returningAll().executeTakeFirstOrThrow()
+    .returningAll()
+    .executeTakeFirstOrThrow()
   return parse(row)
 }
 
@@ -43,17 +68,17 @@ export async function findBuild(db: Db, clusterId: string, key: string) {
   return row && image.parse(row.image)
 }
 
-export async function recordBuild(tx: Db | Tx, build: { organizationId: string; clusterId: string; key: string; image: Release['image'] }): Promise<void> {
-  await tx.insertInto('build').values({ id: newId(), organization_id: build.organizationId, cluster_id: build.clusterId, key: build.key, image: json(build.image) })
-    .onConflict((conflict) => conflict.columns(['cluster_id', 'key']).doUpdateSet({ image: sql`excluded.image`, created_at: sql`now()` })).execute()
+export async function recordBuild(
+  tx: Db | Tx,
+  build: { organizationId: string; clusterId: string; key: string; image: Release['image'] },
+): Promise<void> {
+  await tx
+    .insertInto('build')
+    .values({ id: newId(), organization_id: build.organizationId, cluster_id: build.clusterId, key: build.key, image: json(build.image) })
+    .onConflict((conflict) => conflict.columns(['cluster_id', 'key']).doUpdateSet({ image: sql`excluded.image`, created_at: sql`now()` }))
+    .execute()
 }
 
 export async function forgetBuild(db: Db, clusterId: string, key: string): Promise<void> {
   await db.deleteFrom('build').where('cluster_id', '=', clusterId).where('key', '=', key).execute()
-}
-
-/** Ids of the local images that kept releases need: these are never collected. */
-export async function listKeptImages(db: Db, clusterId: string): Promise<string[]> {
-  const found = await db.selectFrom('build').select('image').where('cluster_id', '=', clusterId).execute()
-  return found.map((row) => image.parse(row.image)).flatMap((one) => (one.kind === 'local' ? [one.imageId] : []))
 }

@@ -9,9 +9,16 @@ type Row = Awaited<ReturnType<typeof rows>>[number]
 const rows = (db: Db | Tx) => db.selectFrom('variable').selectAll().execute()
 
 const parse = (row: Row): Variable => ({
-  id: row.id, organizationId: row.organization_id, scope: row.scope as Scope, parentId: row.parent_id, key: row.key, value: row.value,
+  id: row.id,
+  organizationId: row.organization_id,
+  scope: row.scope as Scope,
+  parentId: row.parent_id,
+  key: row.key,
+  value: row.value,
   secret: row.secret_id !== null && row.secret_version !== null ? { id: row.secret_id, version: row.secret_version } : null,
-  description: row.description, createdAt: row.created_at, updatedAt: row.updated_at,
+  description: row.description,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
 })
 
 const identity = (ref: SecretRef, organizationId: string): string => `${organizationId}/${ref.id}/${ref.version}`
@@ -19,27 +26,56 @@ const taken = (key: string): string => `There is a variable named ${key} in this
 
 export type VariableFields = { key: string; value: string; isSecret: boolean; description: string }
 
-export async function createVariable(tx: Tx, vault: Vault, owner: { organizationId: string; scope: Scope; parentId: string }, fields: VariableFields): Promise<Variable> {
+export async function createVariable(
+  tx: Tx,
+  vault: Vault,
+  owner: { organizationId: string; scope: Scope; parentId: string },
+  fields: VariableFields,
+): Promise<Variable> {
   const secret = fields.isSecret ? await sealSecret(tx, vault, owner.organizationId, { id: newId(), version: 1 }, fields.value) : null
   const row = await uniquely('variable_parent_id_key_key', taken(fields.key), () =>
-    tx.insertInto('variable')
+    tx
+      .insertInto('variable')
       .values({
-        id: newId(), organization_id: owner.organizationId, scope: owner.scope, parent_id: owner.parentId, key: fields.key, description: fields.description,
-        value: secret ? null : fields.value, secret_id: secret?.id ?? null, secret_version: secret?.version ?? null,
+        id: newId(),
+        organization_id: owner.organizationId,
+        scope: owner.scope,
+        parent_id: owner.parentId,
+        key: fields.key,
+        description: fields.description,
+        value: secret ? null : fields.value,
+        secret_id: secret?.id ?? null,
+        secret_version: secret?.version ?? null,
       })
-      .returningAll().executeTakeFirstOrThrow(),
+      .returningAll()
+      .executeTakeFirstOrThrow(),
   )
   return parse(row)
 }
 
 /** An undefined or null value of a secret keeps the old one. */
-export async function editVariable(tx: Tx, vault: Vault, variable: Variable, fields: { key: string; value: string | null; description: string }): Promise<Variable> {
+export async function editVariable(
+  tx: Tx,
+  vault: Vault,
+  variable: Variable,
+  fields: { key: string; value: string | null; description: string },
+): Promise<Variable> {
   let { secret } = variable
-  if (secret && fields.value !== null) secret = await sealSecret(tx, vault, variable.organizationId, { id: secret.id, version: secret.version + 1 }, fields.value)
+  if (secret && fields.value !== null)
+    secret = await sealSecret(tx, vault, variable.organizationId, { id: secret.id, version: secret.version + 1 }, fields.value)
   const row = await uniquely('variable_parent_id_key_key', taken(fields.key), () =>
-    tx.updateTable('variable')
-      .set({ key: fields.key, description: fields.description, value: secret ? null : (fields.value ?? ''), secret_version: secret?.version ?? null, updated_at: now })
-      .where('id', '=', variable.id).returningAll().executeTakeFirstOrThrow(),
+    tx
+      .updateTable('variable')
+      .set({
+        key: fields.key,
+        description: fields.description,
+        value: secret ? null : (fields.value ?? ''),
+        secret_version: secret?.version ?? null,
+        updated_at: now,
+      })
+      .where('id', '=', variable.id)
+      .returningAll()
+      .executeTakeFirstOrThrow(),
   )
   return parse(row)
 }
@@ -49,7 +85,12 @@ export async function deleteVariable(tx: Tx, id: string): Promise<void> {
 }
 
 export async function findVariable(db: Db | Tx, organizationIds: string[], id: string): Promise<Variable | undefined> {
-  const row = await db.selectFrom('variable').selectAll().where('organization_id', 'in', organizationIds).where('id', '=', id).executeTakeFirst()
+  const row = await db
+    .selectFrom('variable')
+    .selectAll()
+    .where('organization_id', 'in', organizationIds)
+    .where('id', '=', id)
+    .executeTakeFirst()
   return row && parse(row)
 }
 
@@ -61,32 +102,57 @@ export async function listVariables(db: Db | Tx, parentIds: string[]): Promise<V
 }
 
 async function sealSecret(tx: Tx, vault: Vault, organizationId: string, ref: SecretRef, value: string): Promise<SecretRef> {
-  await tx.insertInto('secret_value')
-    .values({ ...ref, organization_id: organizationId, sealed: vault.seal(value, identity(ref, organizationId)), fingerprint: vault.fingerprint(value) })
+  await tx
+    .insertInto('secret_value')
+    .values({
+      ...ref,
+      organization_id: organizationId,
+      sealed: vault.seal(value, identity(ref, organizationId)),
+      fingerprint: vault.fingerprint(value),
+    })
     .execute()
   return ref
 }
 
 export async function openSecret(db: Db | Tx, vault: Vault, organizationId: string, ref: SecretRef): Promise<string> {
-  const row = await db.selectFrom('secret_value').select('sealed').where('organization_id', '=', organizationId).where('id', '=', ref.id).where('version', '=', ref.version).executeTakeFirst()
+  const row = await db
+    .selectFrom('secret_value')
+    .select('sealed')
+    .where('organization_id', '=', organizationId)
+    .where('id', '=', ref.id)
+    .where('version', '=', ref.version)
+    .executeTakeFirst()
   if (!row) throw new AppError('internal', `The sealed value ${ref.id} version ${ref.version} is missing.`)
   return vault.open(row.sealed, identity(ref, organizationId))
 }
 
 /** HMAC of a secret's value, in hex: equal values compare equal without being revealed. */
 export async function fingerprintOf(db: Db | Tx, organizationId: string, ref: SecretRef): Promise<string> {
-  const row = await db.selectFrom('secret_value').select('fingerprint').where('organization_id', '=', organizationId).where('id', '=', ref.id).where('version', '=', ref.version).executeTakeFirstOrThrow()
+  const row = await db
+    .selectFrom('secret_value')
+    .select('fingerprint')
+    .where('organization_id', '=', organizationId)
+    .where('id', '=', ref.id)
+    .where('version', '=', ref.version)
+    .executeTakeFirstOrThrow()
   return row.fingerprint.toString('hex')
 }
 
 /** Fails closed: with another master key than the one the database was started with, nothing starts. */
 export async function checkKey(db: Db, vault: Vault): Promise<void> {
   const text = 'berth master key'
-  await db.insertInto('key_check').values({ id: 1, sealed: vault.seal(text, text) }).onConflict((conflict) => conflict.doNothing()).execute()
+  await db
+    .insertInto('key_check')
+    .values({ id: 1, sealed: vault.seal(text, text) })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
   const row = await db.selectFrom('key_check').select('sealed').executeTakeFirstOrThrow()
   try {
     vault.open(row.sealed, text)
   } catch {
-    throw new AppError('unavailable', 'The master key does not open this database. Put the key file back that it was started with (BERTH_MASTER_KEY_FILE); without it the stored secrets cannot be read.')
+    throw new AppError(
+      'unavailable',
+      'The master key does not open this database. Put the key file back that it was started with (BERTH_MASTER_KEY_FILE); without it the stored secrets cannot be read.',
+    )
   }
 }

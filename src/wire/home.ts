@@ -13,7 +13,8 @@ export async function lockHome(home: string): Promise<Server> {
       const socket = connect(path, () => resolve(true)).once('error', () => resolve(false))
       socket.once('close', () => resolve(false))
     })
-    if (answered) throw new AppError('conflict', `Another Berth server uses ${home}. Stop it with bin/down, or set BERTH_HOME to another folder.`)
+    if (answered)
+      throw new AppError('conflict', `Another Berth server uses ${home}. Stop it with bin/down, or set BERTH_HOME to another folder.`)
     unlinkSync(path)
   }
   const server = createServer((socket) => socket.end())
@@ -38,3 +39,9 @@ export function writePrivate(file: string, text: string): void {
 /** What clients on this machine need to find the running server; `bin/berth info` prints it. */
 export type ServerInfo = { apiUrl: string; wsUrl: string; consoleUrl: null; pid: number; tokenFile: string; caFile: string }
 export const infoFile = (home: string): string => join(home, 'info.json')
+
+/** Remembers that this folder's server drove a cluster, so that `bin/down` finds what to stop without a database. */
+export function markCluster(home: string, clusterId: string): void {
+  mkdirSync(join(home, 'clusters'), { recursive: true, mode: 0o700 })
+  writeFileSync(join(home, 'clusters', clusterId), '')
+}

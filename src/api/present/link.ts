@@ -12,6 +12,12 @@ export function linksOf(application: Application, at: { domain: string; edgePort
     const named = { ...link, url: `https://${port.name}-${host}${suffix}`, is_default: false }
     return port.isDefault ? [{ ...link, url: `https://${host}${suffix}`, is_default: true }, named] : [named]
   })
-  const streams = publicStreamPorts(application.spec.ports).map((port) => ({ ...base, internal_port: port.internal, external_port: port.external ?? port.internal, url: `${host}:${port.external ?? port.internal}`, is_default: false }))
+  const streams = publicStreamPorts(application.spec.ports).map((port) => ({
+    ...base,
+    internal_port: port.internal,
+    external_port: port.external ?? port.internal,
+    url: `${host}:${port.external ?? port.internal}`,
+    is_default: false,
+  }))
   return [...web, ...streams]
 }

@@ -16,15 +16,24 @@ export function stateOf(outcome: Outcome): string {
   if (outcome.action === 'none') return 'READY'
   const verb = words[verbOf(outcome.action)]
   switch (outcome.progress) {
-    case 'none': return 'READY'
-    case 'queued': return verb.queued
-    case 'building': return 'BUILDING'
-    case 'applying': return verb.running
-    case 'canceling': return 'CANCELING'
-    case 'canceled': return 'CANCELED'
-    case 'succeeded': return verb.done
-    case 'build-failed': return 'BUILD_ERROR'
-    case 'failed': return verb.failed
+    case 'none':
+      return 'READY'
+    case 'queued':
+      return verb.queued
+    case 'building':
+      return 'BUILDING'
+    case 'applying':
+      return verb.running
+    case 'canceling':
+      return 'CANCELING'
+    case 'canceled':
+      return 'CANCELED'
+    case 'succeeded':
+      return verb.done
+    case 'build-failed':
+      return 'BUILD_ERROR'
+    case 'failed':
+      return verb.failed
   }
 }
 
@@ -32,13 +41,22 @@ export const actionOf = (action: Action | 'none'): string => (action === 'none' 
 
 export function actionStatusOf(outcome: Outcome): string {
   switch (outcome.progress) {
-    case 'none': return 'NEVER'
-    case 'queued': return 'QUEUED'
-    case 'building': case 'applying': return 'ONGOING'
-    case 'canceling': return 'CANCELING'
-    case 'canceled': return 'CANCELED'
-    case 'succeeded': return 'SUCCESS'
-    case 'build-failed': case 'failed': return 'ERROR'
+    case 'none':
+      return 'NEVER'
+    case 'queued':
+      return 'QUEUED'
+    case 'building':
+    case 'applying':
+      return 'ONGOING'
+    case 'canceling':
+      return 'CANCELING'
+    case 'canceled':
+      return 'CANCELED'
+    case 'succeeded':
+      return 'SUCCESS'
+    case 'build-failed':
+    case 'failed':
+      return 'ERROR'
   }
 }
 
@@ -48,15 +66,33 @@ export function deploymentStateOf(deployment: Deployment, parts: Part[]): string
   if (deployment.state === 'queued') return verb.queued
   if (deployment.state === 'canceled') return 'CANCELED'
   if (deployment.state === 'succeeded') return verb.done
-  if (deployment.state === 'failed') return parts.some((part) => part.state === 'failed' && part.releaseId === null && verb.action === 'DEPLOY') ? 'BUILD_ERROR' : verb.failed
+  if (deployment.state === 'failed')
+    return parts.some((part) => part.state === 'failed' && part.releaseId === null && verb.action === 'DEPLOY')
+      ? 'BUILD_ERROR'
+      : verb.failed
   if (deployment.cancelRequested) return 'CANCELING'
   return parts.some((part) => part.state === 'building') ? 'BUILDING' : verb.running
 }
 
 export const deploymentProgressOf = (deployment: Deployment): string =>
-  ({ queued: 'QUEUED', running: deployment.cancelRequested ? 'CANCELING' : 'ONGOING', succeeded: 'SUCCESS', failed: 'ERROR', canceled: 'CANCELED' })[deployment.state]
+  ({
+    queued: 'QUEUED',
+    running: deployment.cancelRequested ? 'CANCELING' : 'ONGOING',
+    succeeded: 'SUCCESS',
+    failed: 'ERROR',
+    canceled: 'CANCELED',
+  })[deployment.state]
 
 export const triggerOf = (action: Action): string => (action === 'uninstall' ? 'UNINSTALL' : words[verbOf(action)].action)
 
 /** The contract's running state, out of what was observed. */
-export const runningStateOf = (health: Health): string => ({ none: 'STOPPED', starting: 'STARTING', running: 'RUNNING', warning: 'WARNING', error: 'ERROR', stopping: 'STOPPING', stopped: 'STOPPED' })[health]
+export const runningStateOf = (health: Health): string =>
+  ({
+    none: 'STOPPED',
+    starting: 'STARTING',
+    running: 'RUNNING',
+    warning: 'WARNING',
+    error: 'ERROR',
+    stopping: 'STOPPING',
+    stopped: 'STOPPED',
+  })[health]

@@ -9,50 +9,126 @@ import { listProjects } from '../../store/project.ts'
 import { serviceTypeOf } from '../present/service.ts'
 import { echoed, results, route, type Api } from '../route.ts'
 
-const account = z.object({ id: z.string(), created_at: z.string(), nickname: z.string(), first_name: z.string(), last_name: z.string(), profile_picture_url: z.string(), communication_email: z.string() })
-const text = z.string().max(2000).nullish()
-const plans = ['FREE', 'TEAM', 'TEAM_YEARLY', 'ENTERPRISE', 'ENTERPRISE_YEARLY', 'PROFESSIONAL', 'BUSINESS', 'USER_2025', 'TEAM_2025', 'BUSINESS_2025', 'ENTERPRISE_2025'] as const
-const organizationRequest = z.strictObject({
-  name: z.string().trim().min(1).max(200), description: z.string().max(10_000).nullish(), plan: z.enum(plans), website_url: text, repository: text, logo_url: text, icon_url: text,
-  admin_emails: z.array(z.string().max(320)).max(50).nullish(), ...echoed('id', 'created_at', 'updated_at', 'owner', 'organization_plan', 'billing_deployment_restriction'),
+const account = z.object({
+  id: z.string(),
+  created_at: z.string(),
+  nickname: z.string(),
+  first_name: z.string(),
+  last_name: z.string(),
+  profile_picture_url: z.string(),
+  communication_email: z.string(),
 })
-const organization = z.looseObject({ id: z.string(), created_at: z.string(), updated_at: z.string(), name: z.string(), description: z.string(), plan: z.string(), owner: z.string() })
-const token = z.object({ id: z.string(), created_at: z.string(), updated_at: z.string(), name: z.string(), description: z.string(), role_name: z.string(), role_id: z.string() })
+const text = z.string().max(2000).nullish()
+const plans = [
+  'FREE',
+  'TEAM',
+  'TEAM_YEARLY',
+  'ENTERPRISE',
+  'ENTERPRISE_YEARLY',
+  'PROFESSIONAL',
+  'BUSINESS',
+  'USER_2025',
+  'TEAM_2025',
+  'BUSINESS_2025',
+  'ENTERPRISE_2025',
+] as const
+const organizationRequest = z.strictObject({
+  name: z.string().trim().min(1).max(200),
+  description: z.string().max(10_000).nullish(),
+  plan: z.enum(plans),
+  website_url: text,
+  repository: text,
+  logo_url: text,
+  icon_url: text,
+  admin_emails: z.array(z.string().max(320)).max(50).nullish(),
+  ...echoed('id', 'created_at', 'updated_at', 'owner', 'organization_plan', 'billing_deployment_restriction'),
+})
+const organization = z.looseObject({
+  id: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  name: z.string(),
+  description: z.string(),
+  plan: z.string(),
+  owner: z.string(),
+})
+const token = z.object({
+  id: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  name: z.string(),
+  description: z.string(),
+  role_name: z.string(),
+  role_id: z.string(),
+})
 
 /** Ids of the roles, fixed so that clients may keep them. */
 const roleIds: Record<Role, string> = {
-  owner: '00000000-0000-4000-8000-000000000001', admin: '00000000-0000-4000-8000-000000000002', developer: '00000000-0000-4000-8000-000000000003', viewer: '00000000-0000-4000-8000-000000000004',
+  owner: '00000000-0000-4000-8000-000000000001',
+  admin: '00000000-0000-4000-8000-000000000002',
+  developer: '00000000-0000-4000-8000-000000000003',
+  viewer: '00000000-0000-4000-8000-000000000004',
 }
 
 type Row = Awaited<ReturnType<typeof listOrganizations>>[number]
 const present = (row: Row) => ({
-  id: row.id, created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString(), name: row.name, description: row.description, owner: row.owner_id, plan: 'FREE', ...row.contract_extras,
+  id: row.id,
+  created_at: row.created_at.toISOString(),
+  updated_at: row.updated_at.toISOString(),
+  name: row.name,
+  description: row.description,
+  owner: row.owner_id,
+  plan: 'FREE',
+  ...row.contract_extras,
 })
 
 const fieldsOf = (body: z.output<typeof organizationRequest>) => {
   const { plan, website_url, repository, logo_url, icon_url, admin_emails } = body
-  const extras = Object.fromEntries(Object.entries({ plan, website_url, repository, logo_url, icon_url, admin_emails }).filter(([, value]) => value !== undefined && value !== null))
+  const extras = Object.fromEntries(
+    Object.entries({ plan, website_url, repository, logo_url, icon_url, admin_emails }).filter(
+      ([, value]) => value !== undefined && value !== null,
+    ),
+  )
   return { name: body.name, description: body.description ?? '', extras }
 }
 
 export function organizationRoutes(api: Api): void {
   accountRoutes(api)
   const tag = 'Organizations'
-  route(api, 'GET /organization', { summary: 'List your organizations', tag, answer: results(organization), run: async ({ caller }) => ({ results: (await listOrganizations(api.deps.db, [...caller.organizations.keys()])).map(present) }) })
+  route(api, 'GET /organization', {
+    summary: 'List your organizations',
+    tag,
+    answer: results(organization),
+    run: async ({ caller }) => ({ results: (await listOrganizations(api.deps.db, [...caller.organizations.keys()])).map(present) }),
+  })
   route(api, 'POST /organization', {
-    summary: 'Create an organization', tag, body: organizationRequest, status: 201, answer: organization,
+    summary: 'Create an organization',
+    tag,
+    body: organizationRequest,
+    status: 201,
+    answer: organization,
     run: ({ actor, body, transaction }) => transaction(async (tx) => present(await createOrganization(tx, actor, fieldsOf(body)))),
   })
-  route(api, 'GET /organization/:organizationId', { summary: 'Get an organization', tag, answer: organization, run: async ({ find, params }) => present(await find.organization(params['organizationId'] ?? '', 'read')) })
+  route(api, 'GET /organization/:organizationId', {
+    summary: 'Get an organization',
+    tag,
+    answer: organization,
+    run: async ({ find, params }) => present(await find.organization(params['organizationId'] ?? '', 'read')),
+  })
   route(api, 'PUT /organization/:organizationId', {
-    summary: 'Edit an organization', tag, body: organizationRequest, answer: organization,
+    summary: 'Edit an organization',
+    tag,
+    body: organizationRequest,
+    answer: organization,
     run: async ({ actor, find, params, body, transaction }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'administer')
       return transaction(async (tx) => present(await editOrganization(tx, actor, id, fieldsOf(body))))
     },
   })
   route(api, 'DELETE /organization/:organizationId', {
-    summary: 'Delete an organization', tag, answer: null,
+    summary: 'Delete an organization',
+    tag,
+    answer: null,
     run: async ({ actor, find, params, transaction }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'administer')
       await transaction(async (tx) => {
@@ -67,77 +143,180 @@ export function organizationRoutes(api: Api): void {
 
 function accountRoutes(api: Api): void {
   const shown = (row: Awaited<ReturnType<typeof getAccount>>) => ({
-    id: row.id, created_at: row.created_at.toISOString(), nickname: row.nickname, first_name: row.first_name, last_name: row.last_name, profile_picture_url: '', communication_email: row.email,
+    id: row.id,
+    created_at: row.created_at.toISOString(),
+    nickname: row.nickname,
+    first_name: row.first_name,
+    last_name: row.last_name,
+    profile_picture_url: '',
+    communication_email: row.email,
   })
-  const edit = z.strictObject({ communication_email: z.string().max(320).nullish(), ...echoed('id', 'created_at', 'nickname', 'first_name', 'last_name', 'profile_picture_url') })
-  route(api, 'GET /account', { summary: 'Get your account', tag: 'Account', answer: account, run: async ({ caller }) => shown(await getAccount(api.deps.db, caller.accountId)) })
-  route(api, 'PUT /account', { summary: 'Edit your account', tag: 'Account', body: edit, answer: account, run: async ({ caller, body }) => shown(await editAccount(api.deps.db, caller.accountId, body.communication_email ? { email: body.communication_email } : {})) })
+  const edit = z.strictObject({
+    communication_email: z.string().max(320).nullish(),
+    ...echoed('id', 'created_at', 'nickname', 'first_name', 'last_name', 'profile_picture_url'),
+  })
+  route(api, 'GET /account', {
+    summary: 'Get your account',
+    tag: 'Account',
+    answer: account,
+    run: async ({ caller }) => shown(await getAccount(api.deps.db, caller.accountId)),
+  })
+  route(api, 'PUT /account', {
+    summary: 'Edit your account',
+    tag: 'Account',
+    body: edit,
+    answer: account,
+    run: async ({ caller, body }) =>
+      shown(await editAccount(api.deps.db, caller.accountId, body.communication_email ? { email: body.communication_email } : {})),
+  })
 }
 
 function lists(api: Api): void {
   const role = z.object({ id: z.string(), name: z.string() })
   route(api, 'GET /organization/:organizationId/availableRole', {
-    summary: 'List the roles a token or member may have', tag: 'Organizations', answer: results(role),
+    summary: 'List the roles a token or member may have',
+    tag: 'Organizations',
+    answer: results(role),
     run: async ({ find, params }) => {
       await find.organization(params['organizationId'] ?? '', 'read')
       return { results: Object.entries(roleIds).map(([name, id]) => ({ id, name })) }
     },
   })
-  const light = z.object({ id: z.string(), name: z.string(), organization: z.object({ id: z.string() }), project: z.object({ id: z.string() }), mode: z.string() })
+  const light = z.object({
+    id: z.string(),
+    name: z.string(),
+    organization: z.object({ id: z.string() }),
+    project: z.object({ id: z.string() }),
+    mode: z.string(),
+  })
   route(api, 'GET /organization/:organizationId/environments', {
-    summary: 'List the environments of an organization', tag: 'Organizations', answer: results(light.loose()),
+    summary: 'List the environments of an organization',
+    tag: 'Organizations',
+    answer: results(light.loose()),
     run: async ({ find, params }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'read')
-      return { results: (await listEnvironments(api.deps.db, { organizationId: id })).map((row) => ({ id: row.id, name: row.name, organization: { id }, project: { id: row.project_id }, mode: row.mode })) }
+      return {
+        results: (await listEnvironments(api.deps.db, { organizationId: id })).map((row) => ({
+          id: row.id,
+          name: row.name,
+          organization: { id },
+          project: { id: row.project_id },
+          mode: row.mode,
+        })),
+      }
     },
   })
   const service = z.object({
-    id: z.string(), name: z.string(), description: z.string(), icon_uri: z.string(), service_type: z.string(), project_id: z.string(), project_name: z.string(), environment_id: z.string(), environment_name: z.string(), cluster_id: z.string(),
+    id: z.string(),
+    name: z.string(),
+    description: z.string(),
+    icon_uri: z.string(),
+    service_type: z.string(),
+    project_id: z.string(),
+    project_name: z.string(),
+    environment_id: z.string(),
+    environment_name: z.string(),
+    cluster_id: z.string(),
   })
   route(api, 'GET /organization/:organizationId/services', {
-    summary: 'List the services of an organization', tag: 'Organizations', query: z.object({ project_id: z.string().optional(), environment_id: z.string().optional(), cluster_id: z.string().optional() }), answer: results(service),
+    summary: 'List the services of an organization',
+    tag: 'Organizations',
+    query: z.object({ project_id: z.string().optional(), environment_id: z.string().optional(), cluster_id: z.string().optional() }),
+    answer: results(service),
     run: async ({ find, params, query }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'read')
-      const [applications, environments, projects] = await Promise.all([listApplications(api.deps.db, { organizationId: id }), listEnvironments(api.deps.db, { organizationId: id }), listProjects(api.deps.db, id)])
+      const [applications, environments, projects] = await Promise.all([
+        listApplications(api.deps.db, { organizationId: id }),
+        listEnvironments(api.deps.db, { organizationId: id }),
+        listProjects(api.deps.db, id),
+      ])
       const all = applications.flatMap((one) => {
         const environment = environments.find((row) => row.id === one.environmentId)
         const project = projects.find((row) => row.id === environment?.project_id)
         if (!environment || !project) return []
         const type = serviceTypeOf(one)
-        return [{ id: one.id, name: one.name, description: one.description, icon_uri: `app://qovery-console/${type.toLowerCase()}`, service_type: type, project_id: project.id, project_name: project.name, environment_id: environment.id, environment_name: environment.name, cluster_id: environment.cluster_id }]
+        return [
+          {
+            id: one.id,
+            name: one.name,
+            description: one.description,
+            icon_uri: `app://qovery-console/${type.toLowerCase()}`,
+            service_type: type,
+            project_id: project.id,
+            project_name: project.name,
+            environment_id: environment.id,
+            environment_name: environment.name,
+            cluster_id: environment.cluster_id,
+          },
+        ]
       })
-      return { results: all.filter((one) => (!query.project_id || one.project_id === query.project_id) && (!query.environment_id || one.environment_id === query.environment_id) && (!query.cluster_id || one.cluster_id === query.cluster_id)) }
+      return {
+        results: all.filter(
+          (one) =>
+            (!query.project_id || one.project_id === query.project_id) &&
+            (!query.environment_id || one.environment_id === query.environment_id) &&
+            (!query.cluster_id || one.cluster_id === query.cluster_id),
+        ),
+      }
     },
   })
 }
 
 function tokens(api: Api): void {
   const tag = 'API tokens'
-  const request = z.strictObject({ name: z.string().trim().min(1).max(200), description: z.string().max(2000).nullish(), scope: z.literal('ADMIN').nullish(), role_id: z.string().nullish() })
+  const request = z.strictObject({
+    name: z.string().trim().min(1).max(200),
+    description: z.string().max(2000).nullish(),
+    scope: z.literal('ADMIN').nullish(),
+    role_id: z.string().nullish(),
+  })
   type Row = Awaited<ReturnType<typeof listTokens>>[number]
-  const shown = (row: Row) => ({ id: row.id, created_at: row.created_at.toISOString(), updated_at: row.created_at.toISOString(), name: row.name, description: row.description, role_name: row.role, role_id: roleIds[row.role as Role] })
+  const shown = (row: Row) => ({
+    id: row.id,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.created_at.toISOString(),
+    name: row.name,
+    description: row.description,
+    role_name: row.role,
+    role_id: roleIds[row.role as Role],
+  })
   route(api, 'GET /organization/:organizationId/apiToken', {
-    summary: 'List API tokens', tag, query: z.object({ name: z.string().optional(), creatorName: z.string().optional() }), answer: results(token),
+    summary: 'List API tokens',
+    tag,
+    query: z.object({ name: z.string().optional(), creatorName: z.string().optional() }),
+    answer: results(token),
     run: async ({ find, params, query }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'administer')
       return { results: (await listTokens(api.deps.db, id)).map(shown).filter((one) => !query.name || one.name.includes(query.name)) }
     },
   })
   route(api, 'POST /organization/:organizationId/apiToken', {
-    summary: 'Create an API token; its text is shown this once', tag, body: request, status: 201, answer: token.extend({ token: z.string() }),
+    summary: 'Create an API token; its text is shown this once',
+    tag,
+    body: request,
+    status: 201,
+    answer: token.extend({ token: z.string() }),
     run: async ({ actor, caller, find, params, body, transaction }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'administer')
       const role = body.role_id ? (Object.entries(roleIds).find(([, roleId]) => roleId === body.role_id)?.[0] as Role | undefined) : 'admin'
       if (!role) throw new AppError('invalid', 'expected the id of one of the available roles', 'role_id')
       return transaction(async (tx) => {
-        const made = await createToken(tx, { accountId: caller.accountId, organizationId: id, name: body.name, description: body.description ?? '', role })
+        const made = await createToken(tx, {
+          accountId: caller.accountId,
+          organizationId: id,
+          name: body.name,
+          description: body.description ?? '',
+          role,
+        })
         await recordEvent(tx, actor, 'CREATE', { kind: 'API_TOKEN', id: made.row.id, name: made.row.name, organizationId: id })
         return { ...shown(made.row), token: made.text }
       })
     },
   })
   route(api, 'DELETE /organization/:organizationId/apiToken/:apiTokenId', {
-    summary: 'Delete an API token', tag, answer: null,
+    summary: 'Delete an API token',
+    tag,
+    answer: null,
     run: async ({ actor, find, params, transaction }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'administer')
       const tokenId = params['apiTokenId'] ?? ''

@@ -12,23 +12,68 @@ import { echoed, results, route, type Api, type Call } from '../route.ts'
 
 const value = z.string().max(VALUE_LIMIT, `expected at most ${VALUE_LIMIT} characters`)
 const description = z.string().max(255).nullish()
-const readOnly = echoed('id', 'created_at', 'updated_at', 'scope', 'variable_type', 'service_id', 'service_name', 'service_type', 'owned_by', 'overridden_variable', 'aliased_variable', 'overridden_secret', 'aliased_secret')
-const later = { mount_path: z.string().nullish(), enable_interpolation_in_file: z.boolean().nullish(), secret_manager_access_id: z.string().nullish() }
+const readOnly = echoed(
+  'id',
+  'created_at',
+  'updated_at',
+  'scope',
+  'variable_type',
+  'service_id',
+  'service_name',
+  'service_type',
+  'owned_by',
+  'overridden_variable',
+  'aliased_variable',
+  'overridden_secret',
+  'aliased_secret',
+)
+const later = {
+  mount_path: z.string().nullish(),
+  enable_interpolation_in_file: z.boolean().nullish(),
+  secret_manager_access_id: z.string().nullish(),
+}
 
-const createRequest = z.strictObject({ key: z.string(), value, is_secret: z.boolean(), variable_scope: z.enum(['APPLICATION', 'CONTAINER', 'ENVIRONMENT', 'PROJECT']), variable_parent_id: z.string(), description, ...later, ...readOnly })
+const createRequest = z.strictObject({
+  key: z.string(),
+  value,
+  is_secret: z.boolean(),
+  variable_scope: z.enum(['APPLICATION', 'CONTAINER', 'ENVIRONMENT', 'PROJECT']),
+  variable_parent_id: z.string(),
+  description,
+  ...later,
+  ...readOnly,
+})
 const editRequest = z.strictObject({ key: z.string(), value: value.nullish(), description, ...later, ...readOnly, ...echoed('is_secret') })
 const oldRequest = z.strictObject({ key: z.string(), value: value.nullish(), description, ...later, ...readOnly })
 
 const common = {
-  id: z.string(), created_at: z.string(), updated_at: z.string(), key: z.string(), mount_path: z.string().nullable(), scope: z.string(), variable_type: z.string(), service_id: z.string().optional(), service_name: z.string().optional(),
-  service_type: z.string().optional(), owned_by: z.string(), description: z.string(), enable_interpolation_in_file: z.boolean(),
+  id: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  key: z.string(),
+  mount_path: z.string().nullable(),
+  scope: z.string(),
+  variable_type: z.string(),
+  service_id: z.string().optional(),
+  service_name: z.string().optional(),
+  service_type: z.string().optional(),
+  owned_by: z.string(),
+  description: z.string(),
+  enable_interpolation_in_file: z.boolean(),
 }
 const variableShape = z.object({ ...common, value: z.string().nullable(), is_secret: z.boolean() })
 const oldVariable = z.object({ ...common, value: z.string() })
 const { mount_path: _file, ...secretFields } = common
 const oldSecret = z.object(secretFields)
 
-type Parent = { scope: Scope; id: string; organizationId: string; application: Application | null; environmentId: string | null; projectId: string }
+type Parent = {
+  scope: Scope
+  id: string
+  organizationId: string
+  application: Application | null
+  environmentId: string | null
+  projectId: string
+}
 type Shown = z.output<typeof variableShape>
 
 export function variableRoutes(api: Api): void {
@@ -39,20 +84,45 @@ export function variableRoutes(api: Api): void {
 async function parentOf(find: Call<unknown, unknown>['find'], noun: string, id: string, right: 'read' | 'write'): Promise<Parent> {
   if (noun === 'project') {
     const project = await find.project(id, right)
-    return { scope: 'project', id: project.id, organizationId: project.organization_id, application: null, environmentId: null, projectId: project.id }
+    return {
+      scope: 'project',
+      id: project.id,
+      organizationId: project.organization_id,
+      application: null,
+      environmentId: null,
+      projectId: project.id,
+    }
   }
   if (noun === 'environment') {
     const row = await find.environment(id, right)
-    return { scope: 'environment', id: row.id, organizationId: row.organization_id, application: null, environmentId: row.id, projectId: row.project_id }
+    return {
+      scope: 'environment',
+      id: row.id,
+      organizationId: row.organization_id,
+      application: null,
+      environmentId: row.id,
+      projectId: row.project_id,
+    }
   }
   const application = await find.application(id, right, noun === 'service' ? undefined : noun === 'application' ? 'git' : 'image')
   const row = await find.environment(application.environmentId, 'read')
-  return { scope: 'application', id: application.id, organizationId: application.organizationId, application, environmentId: row.id, projectId: row.project_id }
+  return {
+    scope: 'application',
+    id: application.id,
+    organizationId: application.organizationId,
+    application,
+    environmentId: row.id,
+    projectId: row.project_id,
+  }
 }
 
 /** Cumulative: what a service sees of its own, of its environment and project, and what is built in. */
 async function visible(api: Api, parent: Parent): Promise<Shown[]> {
-  const parents = [parent.projectId, ...(parent.environmentId ? [parent.environmentId] : []), ...(parent.application ? [parent.application.id] : [])]
+  const parents = [
+    parent.projectId,
+    ...(parent.environmentId ? [parent.environmentId] : []),
+    ...(parent.application ? [parent.application.id] : []),
+  ]
   const own = (await listVariables(api.deps.db, parents)).map((variable) => presentVariable(variable, parent.application))
   return [...own, ...(await builtIns(api, parent))]
 }
@@ -62,32 +132,62 @@ async function builtIns(api: Api, parent: Parent): Promise<Shown[]> {
   const around = await neighbourhoodOf(api.deps.db, parent.environmentId, api.deps.domain)
   const self = parent.application ?? (await listApplications(api.deps.db, { environmentId: parent.environmentId }))[0]
   if (!self) return [presentBuiltIn({ key: 'QOVERY_ENVIRONMENT_ID', value: parent.environmentId, of: 'environment' }, parent.id)]
-  return builtInVariables(self, around).filter((one) => parent.application !== null || one.of !== 'self').map((one) => presentBuiltIn(one, parent.id))
+  return builtInVariables(self, around)
+    .filter((one) => parent.application !== null || one.of !== 'self')
+    .map((one) => presentBuiltIn(one, parent.id))
 }
 
-const scopeName = (scope: Scope, application: Application | null): string => (scope === 'application' ? (application ? serviceTypeOf(application) : 'APPLICATION') : scope.toUpperCase())
+const scopeName = (scope: Scope, application: Application | null): string =>
+  scope === 'application' ? (application ? serviceTypeOf(application) : 'APPLICATION') : scope.toUpperCase()
 
 function presentVariable(variable: Variable, application: Application | null): Shown {
   return {
-    id: variable.id, created_at: variable.createdAt.toISOString(), updated_at: variable.updatedAt.toISOString(), key: variable.key, value: variable.value, mount_path: null, scope: scopeName(variable.scope, application), variable_type: 'VALUE',
-    ...(variable.scope === 'application' && application ? { service_id: application.id, service_name: application.name, service_type: serviceTypeOf(application) } : {}), owned_by: 'USER', description: variable.description,
-    enable_interpolation_in_file: false, is_secret: variable.secret !== null,
+    id: variable.id,
+    created_at: variable.createdAt.toISOString(),
+    updated_at: variable.updatedAt.toISOString(),
+    key: variable.key,
+    value: variable.value,
+    mount_path: null,
+    scope: scopeName(variable.scope, application),
+    variable_type: 'VALUE',
+    ...(variable.scope === 'application' && application
+      ? { service_id: application.id, service_name: application.name, service_type: serviceTypeOf(application) }
+      : {}),
+    owned_by: 'USER',
+    description: variable.description,
+    enable_interpolation_in_file: false,
+    is_secret: variable.secret !== null,
   }
 }
 
 /** Built-in variables have no row; their id is made of the parent's and the key, so that it stays the same. */
 function presentBuiltIn(one: BuiltIn, parentId: string): Shown {
   const described = typeof one.of === 'object' ? one.of.application : null
-  const hash = [...one.key].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7).toString(16).padStart(8, '0')
+  const hash = Array.from(one.key)
+    .reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7)
+    .toString(16)
+    .padStart(8, '0')
   return {
-    id: `${parentId.slice(0, 24)}${hash}${parentId.slice(32)}`, created_at: new Date(0).toISOString(), updated_at: new Date(0).toISOString(), key: one.key, value: one.value, mount_path: null, scope: 'BUILT_IN', variable_type: 'BUILT_IN',
-    ...(described ? { service_id: described.id, service_name: described.name, service_type: serviceTypeOf(described) } : {}), owned_by: 'QOVERY', description: '', enable_interpolation_in_file: false, is_secret: false,
+    id: `${parentId.slice(0, 24)}${hash}${parentId.slice(32)}`,
+    created_at: new Date(0).toISOString(),
+    updated_at: new Date(0).toISOString(),
+    key: one.key,
+    value: one.value,
+    mount_path: null,
+    scope: 'BUILT_IN',
+    variable_type: 'BUILT_IN',
+    ...(described ? { service_id: described.id, service_name: described.name, service_type: serviceTypeOf(described) } : {}),
+    owned_by: 'QOVERY',
+    description: '',
+    enable_interpolation_in_file: false,
+    is_secret: false,
   }
 }
 
 function refuseLater(body: { mount_path?: string | null | undefined; secret_manager_access_id?: string | null | undefined }): void {
   if (body.mount_path) throw new AppError('unsupported', 'file variables are not supported yet', 'mount_path')
-  if (body.secret_manager_access_id) throw new AppError('unsupported', 'external secret managers are not supported', 'secret_manager_access_id')
+  if (body.secret_manager_access_id)
+    throw new AppError('unsupported', 'external secret managers are not supported', 'secret_manager_access_id')
 }
 
 function checkedValue(text: string): string {
@@ -95,21 +195,38 @@ function checkedValue(text: string): string {
   return text
 }
 
-async function add(api: Api, call: Call<unknown, unknown>, of: { parent: Parent; key: string; value: string; isSecret: boolean; description: string }): Promise<Shown> {
+async function add(
+  api: Api,
+  call: Call<unknown, unknown>,
+  of: { parent: Parent; key: string; value: string; isSecret: boolean; description: string },
+): Promise<Shown> {
   const { parent } = of
   const fields = { key: parseVariableKey(of.key, 'key'), value: checkedValue(of.value), isSecret: of.isSecret, description: of.description }
   return call.transaction(async (tx) => {
-    const variable = await createVariable(tx, api.deps.vault, { organizationId: parent.organizationId, scope: parent.scope, parentId: parent.id }, fields)
+    const variable = await createVariable(
+      tx,
+      api.deps.vault,
+      { organizationId: parent.organizationId, scope: parent.scope, parentId: parent.id },
+      fields,
+    )
     await touchApplications(tx, parent.scope, parent.id)
     await recordEvent(tx, call.actor, 'CREATE', eventTarget(variable))
     return presentVariable(variable, parent.application)
   })
 }
 
-async function change(api: Api, call: Call<unknown, unknown>, of: { variable: Variable; application: Application | null; key: string; value: string | null; description: string | null }): Promise<Shown> {
+async function change(
+  api: Api,
+  call: Call<unknown, unknown>,
+  of: { variable: Variable; application: Application | null; key: string; value: string | null; description: string | null },
+): Promise<Shown> {
   const { variable } = of
   return call.transaction(async (tx) => {
-    const edited = await editVariable(tx, api.deps.vault, variable, { key: parseVariableKey(of.key, 'key'), value: of.value === null ? (variable.value ?? null) : checkedValue(of.value), description: of.description ?? variable.description })
+    const edited = await editVariable(tx, api.deps.vault, variable, {
+      key: parseVariableKey(of.key, 'key'),
+      value: of.value === null ? (variable.value ?? null) : checkedValue(of.value),
+      description: of.description ?? variable.description,
+    })
     await touchApplications(tx, variable.scope, variable.parentId)
     await recordEvent(tx, call.actor, 'UPDATE', eventTarget(edited))
     return presentVariable(edited, of.application)
@@ -124,13 +241,22 @@ async function drop(call: Call<unknown, unknown>, variable: Variable): Promise<v
   })
 }
 
-const eventTarget = (variable: Variable) => ({ kind: variable.secret ? 'SECRET' : 'VARIABLE', id: variable.id, name: variable.key, organizationId: variable.organizationId })
+const eventTarget = (variable: Variable) => ({
+  kind: variable.secret ? 'SECRET' : 'VARIABLE',
+  id: variable.id,
+  name: variable.key,
+  organizationId: variable.organizationId,
+})
 
 function generic(api: Api): void {
   const tag = 'Variables'
-  const applicationOf = async (call: Call<unknown, unknown>, variable: Variable) => (variable.scope === 'application' ? call.find.application(variable.parentId, 'read') : null)
+  const applicationOf = async (call: Call<unknown, unknown>, variable: Variable) =>
+    variable.scope === 'application' ? call.find.application(variable.parentId, 'read') : null
   route(api, 'GET /variable', {
-    summary: 'List the variables that a service, environment or project sees', tag, query: z.object({ parent_id: z.string(), scope: z.string(), is_secret: z.enum(['true', 'false']).optional() }), answer: results(variableShape),
+    summary: 'List the variables that a service, environment or project sees',
+    tag,
+    query: z.object({ parent_id: z.string(), scope: z.string(), is_secret: z.enum(['true', 'false']).optional() }),
+    answer: results(variableShape),
     run: async ({ find, query }) => {
       const noun = { PROJECT: 'project', ENVIRONMENT: 'environment', APPLICATION: 'service', CONTAINER: 'service' }[query.scope]
       if (!noun) throw invalid('scope', `expected PROJECT, ENVIRONMENT, APPLICATION or CONTAINER, found ${JSON.stringify(query.scope)}`)
@@ -139,53 +265,111 @@ function generic(api: Api): void {
     },
   })
   route(api, 'POST /variable', {
-    summary: 'Create a variable or secret', tag, body: createRequest, status: 201, answer: variableShape,
+    summary: 'Create a variable or secret',
+    tag,
+    body: createRequest,
+    status: 201,
+    answer: variableShape,
     run: async (call) => {
       const { body } = call
       refuseLater(body)
       const noun = body.variable_scope === 'PROJECT' ? 'project' : body.variable_scope === 'ENVIRONMENT' ? 'environment' : 'service'
-      return add(api, call, { parent: await parentOf(call.find, noun, body.variable_parent_id, 'write'), key: body.key, value: body.value, isSecret: body.is_secret, description: body.description ?? '' })
+      return add(api, call, {
+        parent: await parentOf(call.find, noun, body.variable_parent_id, 'write'),
+        key: body.key,
+        value: body.value,
+        isSecret: body.is_secret,
+        description: body.description ?? '',
+      })
     },
   })
   route(api, 'PUT /variable/:variableId', {
-    summary: "Edit a variable; a secret's value is kept when none is sent", tag, body: editRequest, answer: variableShape,
+    summary: "Edit a variable; a secret's value is kept when none is sent",
+    tag,
+    body: editRequest,
+    answer: variableShape,
     run: async (call) => {
       refuseLater(call.body)
       const variable = await call.find.variable(call.params['variableId'] ?? '', 'write')
-      return change(api, call, { variable, application: await applicationOf(call, variable), key: call.body.key, value: call.body.value ?? null, description: call.body.description ?? null })
+      return change(api, call, {
+        variable,
+        application: await applicationOf(call, variable),
+        key: call.body.key,
+        value: call.body.value ?? null,
+        description: call.body.description ?? null,
+      })
     },
   })
-  route(api, 'DELETE /variable/:variableId', { summary: 'Delete a variable', tag, answer: null, run: async (call) => drop(call, await call.find.variable(call.params['variableId'] ?? '', 'write')) })
+  route(api, 'DELETE /variable/:variableId', {
+    summary: 'Delete a variable',
+    tag,
+    answer: null,
+    run: async (call) => drop(call, await call.find.variable(call.params['variableId'] ?? '', 'write')),
+  })
 }
 
 /** The older generation: variables and secrets apart, below each kind of parent. */
 function perResource(api: Api, noun: 'project' | 'environment' | 'application' | 'container'): void {
   const tag = 'Variables'
-  for (const [path, isSecret] of [['environmentVariable', false], ['secret', true]] as const) {
+  for (const [path, isSecret] of [
+    ['environmentVariable', false],
+    ['secret', true],
+  ] as const) {
     const shape = (isSecret ? oldSecret : oldVariable) as z.ZodType
     const base = `/${noun}/:${noun}Id/${path}` as const
-    const parent = (call: Call<unknown, unknown>, right: 'read' | 'write') => parentOf(call.find, noun, call.params[`${noun}Id`] ?? '', right)
+    const parent = (call: Call<unknown, unknown>, right: 'read' | 'write') =>
+      parentOf(call.find, noun, call.params[`${noun}Id`] ?? '', right)
     const mine = async (call: Call<unknown, unknown>, of: Parent): Promise<Variable> => {
       const variable = await call.find.variable(call.params['variableId'] ?? '', 'write')
-      if (variable.parentId !== of.id || (variable.secret !== null) !== isSecret) throw new AppError('not_found', `There is no variable ${variable.id} of its own here.`)
+      if (variable.parentId !== of.id || (variable.secret !== null) !== isSecret)
+        throw new AppError('not_found', `There is no variable ${variable.id} of its own here.`)
       return variable
     }
-    route(api, `GET ${base}`, { summary: `List ${isSecret ? 'secrets' : 'variables'}`, tag, answer: results(shape), run: async (call) => ({ results: (await visible(api, await parent(call, 'read'))).filter((one) => one.is_secret === isSecret) }) })
+    route(api, `GET ${base}`, {
+      summary: `List ${isSecret ? 'secrets' : 'variables'}`,
+      tag,
+      answer: results(shape),
+      run: async (call) => ({ results: (await visible(api, await parent(call, 'read'))).filter((one) => one.is_secret === isSecret) }),
+    })
     route(api, `POST ${base}`, {
-      summary: `Create a ${isSecret ? 'secret' : 'variable'}`, tag, body: oldRequest, status: 201, answer: shape,
+      summary: `Create a ${isSecret ? 'secret' : 'variable'}`,
+      tag,
+      body: oldRequest,
+      status: 201,
+      answer: shape,
       run: async (call) => {
         refuseLater(call.body)
-        return add(api, call, { parent: await parent(call, 'write'), key: call.body.key, value: call.body.value ?? '', isSecret, description: call.body.description ?? '' })
+        return add(api, call, {
+          parent: await parent(call, 'write'),
+          key: call.body.key,
+          value: call.body.value ?? '',
+          isSecret,
+          description: call.body.description ?? '',
+        })
       },
     })
     route(api, `PUT ${base}/:variableId`, {
-      summary: `Edit a ${isSecret ? 'secret' : 'variable'}`, tag, body: oldRequest, answer: shape,
+      summary: `Edit a ${isSecret ? 'secret' : 'variable'}`,
+      tag,
+      body: oldRequest,
+      answer: shape,
       run: async (call) => {
         refuseLater(call.body)
         const of = await parent(call, 'write')
-        return change(api, call, { variable: await mine(call, of), application: of.application, key: call.body.key, value: call.body.value ?? null, description: call.body.description ?? null })
+        return change(api, call, {
+          variable: await mine(call, of),
+          application: of.application,
+          key: call.body.key,
+          value: call.body.value ?? null,
+          description: call.body.description ?? null,
+        })
       },
     })
-    route(api, `DELETE ${base}/:variableId`, { summary: `Delete a ${isSecret ? 'secret' : 'variable'}`, tag, answer: null, run: async (call) => drop(call, await mine(call, await parent(call, 'write'))) })
+    route(api, `DELETE ${base}/:variableId`, {
+      summary: `Delete a ${isSecret ? 'secret' : 'variable'}`,
+      tag,
+      answer: null,
+      run: async (call) => drop(call, await mine(call, await parent(call, 'write'))),
+    })
   }
 }

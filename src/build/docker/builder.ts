@@ -6,7 +6,15 @@ import type { Image } from '../../model/image.ts'
 import type { Builder, BuildRequest } from '../port.ts'
 import { enforceLimits } from './cgroup.ts'
 
-export type DockerBuilderSettings = { clusterId: string; socketPath: string; scratch: string; network: 'bridge' | 'host'; parallel: number; path: string; image: (reference: string) => Promise<string | null> }
+export type DockerBuilderSettings = {
+  clusterId: string
+  socketPath: string
+  scratch: string
+  network: 'bridge' | 'host'
+  parallel: number
+  path: string
+  image: (reference: string) => Promise<string | null>
+}
 
 /** Builds with the BuildKit inside Docker Engine, through the docker program. Images stay on this machine and are known by their id. */
 export class DockerBuilder implements Builder {
@@ -41,8 +49,20 @@ export class DockerBuilder implements Builder {
     const program = await this.#docker().catch(() => null)
     const limits = enforceLimits({ cpuMilli: 4000, memoryGib: 8 })
     return [
-      { what: 'builder', found: program ?? 'no docker program that can build with BuildKit', ok: program !== null, remedy: 'Install docker.io, or the buildx plugin of your docker program.' },
-      { what: 'build limits', found: limits ? 'enforced' : 'not enforced', ok: true, remedy: limits ? '' : "build.cpu_max_in_milli and build.ram_max_in_gib hold only where Berth runs as root on the machine of the daemon, after Docker's first build." },
+      {
+        what: 'builder',
+        found: program ?? 'no docker program that can build with BuildKit',
+        ok: program !== null,
+        remedy: 'Install docker.io, or the buildx plugin of your docker program.',
+      },
+      {
+        what: 'build limits',
+        found: limits ? 'enforced' : 'not enforced',
+        ok: true,
+        remedy: limits
+          ? ''
+          : "build.cpu_max_in_milli and build.ram_max_in_gib hold only where Berth runs as root on the machine of the daemon, after Docker's first build.",
+      },
     ]
   }
 
@@ -64,7 +84,12 @@ export class DockerBuilder implements Builder {
       if (!enforceLimits(request.limits)) onLine('build.cpu_max_in_milli and build.ram_max_in_gib are not enforced by this Docker Engine')
       const argv = this.#arguments(request, folder)
       await this.#run(argv, { ...request, signal, onLine })
-      return { kind: 'local', clusterId: this.#settings.clusterId, imageId: readFileSync(join(folder, 'image-id'), 'utf8').trim(), platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}` }
+      return {
+        kind: 'local',
+        clusterId: this.#settings.clusterId,
+        imageId: readFileSync(join(folder, 'image-id'), 'utf8').trim(),
+        platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}`,
+      }
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
@@ -78,16 +103,30 @@ export class DockerBuilder implements Builder {
       return ['--secret', `id=${id},src=${file}`]
     })
     return [
-      'build', '--progress=plain', '--iidfile', join(folder, 'image-id'), '--file', join(request.folder, request.dockerfile),
-      ...(this.#settings.network === 'host' ? ['--network', 'host'] : []), ...(request.target === null ? [] : ['--target', request.target]), ...(request.limits.noCache ? ['--no-cache'] : []),
-      ...Object.keys(request.arguments).flatMap((name) => ['--build-arg', name]), ...secrets.flat(),
-      ...Object.entries(request.labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]), '--', request.folder,
+      'build',
+      '--progress=plain',
+      '--iidfile',
+      join(folder, 'image-id'),
+      '--file',
+      join(request.folder, request.dockerfile),
+      ...(this.#settings.network === 'host' ? ['--network', 'host'] : []),
+      ...(request.target === null ? [] : ['--target', request.target]),
+      ...(request.limits.noCache ? ['--no-cache'] : []),
+      ...Object.keys(request.arguments).flatMap((name) => ['--build-arg', name]),
+      ...secrets.flat(),
+      ...Object.entries(request.labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
+      '--',
+      request.folder,
     ]
   }
 
   async #run(argv: string[], run: BuildRequest & { signal: AbortSignal; onLine: (line: string) => void }): Promise<void> {
     const program = await this.#docker()
-    const child = spawn(program, argv, { env: { ...run.arguments, ...this.#environment() }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const child = spawn(program, argv, {
+      env: { ...run.arguments, ...this.#environment() },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
     let timedOut = false
     const timer = setTimeout(() => {
       timedOut = true
@@ -106,12 +145,19 @@ export class DockerBuilder implements Builder {
     clearTimeout(timer)
     run.signal.removeEventListener('abort', cancel)
     if (run.signal.aborted) throw new AppError('conflict', 'The build was canceled.')
-    if (timedOut) throw new AppError('invalid', `The build took longer than ${run.limits.timeout} s (build.timeout_max_sec) and was stopped.`)
+    if (timedOut)
+      throw new AppError('invalid', `The build took longer than ${run.limits.timeout} s (build.timeout_max_sec) and was stopped.`)
     if (code !== 0) throw new AppError('invalid', `The build failed: ${reasonIn(last)}`)
   }
 
   #environment(): Record<string, string> {
-    return { PATH: this.#settings.path, HOME: this.#settings.scratch, DOCKER_HOST: `unix://${this.#settings.socketPath}`, DOCKER_BUILDKIT: '1', LC_ALL: 'C' }
+    return {
+      PATH: this.#settings.path,
+      HOME: this.#settings.scratch,
+      DOCKER_HOST: `unix://${this.#settings.socketPath}`,
+      DOCKER_BUILDKIT: '1',
+      LC_ALL: 'C',
+    }
   }
 
   /** The first docker program that can build with BuildKit: a newer one without its buildx plugin cannot. Found by trying, once. */
@@ -122,16 +168,24 @@ export class DockerBuilder implements Builder {
   }
 
   async #findDocker(): Promise<string> {
-    const programs = [...new Set([...this.#settings.path.split(delimiter), '/usr/bin'].map((folder) => join(folder, 'docker')))].filter((path) => existsSync(path))
+    const programs = [...new Set([...this.#settings.path.split(delimiter), '/usr/bin'].map((folder) => join(folder, 'docker')))].filter(
+      (path) => existsSync(path),
+    )
     const probe = join(this.#settings.scratch, 'probe')
     mkdirSync(probe, { recursive: true, mode: 0o700 })
     writeFileSync(join(probe, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n')
     for (const program of programs) {
-      const child = spawn(program, ['build', '--quiet', '--progress=plain', '--label', 'berth.probe=true', '--', probe], { env: this.#environment(), stdio: 'ignore' })
+      const child = spawn(program, ['build', '--quiet', '--progress=plain', '--label', 'berth.probe=true', '--', probe], {
+        env: this.#environment(),
+        stdio: 'ignore',
+      })
       const code = await new Promise<number | null>((resolve) => child.once('error', () => resolve(null)).once('close', resolve))
       if (code === 0) return program
     }
-    throw new AppError('unavailable', `No docker program here can build with BuildKit (tried ${programs.join(', ') || 'none found'}). Install docker.io, or the buildx plugin of your docker program.`)
+    throw new AppError(
+      'unavailable',
+      `No docker program here can build with BuildKit (tried ${programs.join(', ') || 'none found'}). Install docker.io, or the buildx plugin of your docker program.`,
+    )
   }
 }
 

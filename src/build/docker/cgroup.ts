@@ -15,9 +15,15 @@ export function limitFiles(limits: BuildLimits, root = '/sys/fs/cgroup'): [strin
   const quota = String(Math.round((limits.cpuMilli / 1000) * PERIOD))
   const memory = String(limits.memoryGib * 1024 ** 3)
   if (existsSync(join(root, 'cgroup.controllers')))
-    return [[join(root, GROUP, 'cpu.max'), `${quota} ${PERIOD}`], [join(root, GROUP, 'memory.max'), memory], [join(root, GROUP, 'cpu.weight'), String(WEIGHT_V2)]]
+    return [
+      [join(root, GROUP, 'cpu.max'), `${quota} ${PERIOD}`],
+      [join(root, GROUP, 'memory.max'), memory],
+      [join(root, GROUP, 'cpu.weight'), String(WEIGHT_V2)],
+    ]
   return [
-    [join(root, 'cpu', GROUP, 'cpu.cfs_quota_us'), quota], [join(root, 'memory', GROUP, 'memory.limit_in_bytes'), memory], [join(root, 'cpu', GROUP, 'cpu.shares'), String(SHARES_V1)],
+    [join(root, 'cpu', GROUP, 'cpu.cfs_quota_us'), quota],
+    [join(root, 'memory', GROUP, 'memory.limit_in_bytes'), memory],
+    [join(root, 'cpu', GROUP, 'cpu.shares'), String(SHARES_V1)],
   ]
 }
 

@@ -21,15 +21,25 @@ export async function localCertificate(folder: string, domain: string): Promise<
   const [certificateFile, keyFile] = [join(folder, `${domain}.pem`), join(folder, `${domain}.key`)]
   if (existsSync(certificateFile) && existsSync(keyFile)) {
     const chain = readFileSync(certificateFile, 'utf8')
-    if (new x509.X509Certificate(chain).notAfter.getTime() > Date.now() + RENEW_DAYS * DAY) return { chain, key: readFileSync(keyFile, 'utf8') }
+    if (new x509.X509Certificate(chain).notAfter.getTime() > Date.now() + RENEW_DAYS * DAY)
+      return { chain, key: readFileSync(keyFile, 'utf8') }
   }
   const keys = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])
   const issued = await x509.X509CertificateGenerator.create({
-    serialNumber: serial(), subject: `CN=*.${domain}`, issuer: authority.certificate.subject, notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() + CERTIFICATE_DAYS * DAY),
-    signingAlgorithm: EC, publicKey: keys.publicKey, signingKey: authority.key,
+    serialNumber: serial(),
+    subject: `CN=*.${domain}`,
+    issuer: authority.certificate.subject,
+    notBefore: new Date(Date.now() - DAY),
+    notAfter: new Date(Date.now() + CERTIFICATE_DAYS * DAY),
+    signingAlgorithm: EC,
+    publicKey: keys.publicKey,
+    signingKey: authority.key,
     extensions: [
       new x509.BasicConstraintsExtension(false),
-      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: `*.${domain}` }, { type: 'dns', value: domain }]),
+      new x509.SubjectAlternativeNameExtension([
+        { type: 'dns', value: `*.${domain}` },
+        { type: 'dns', value: domain },
+      ]),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       await x509.AuthorityKeyIdentifierExtension.create(authority.certificate),
     ],
@@ -45,19 +55,35 @@ export const authorityFile = (folder: string): string => join(folder, 'authority
 async function localAuthority(folder: string): Promise<{ certificate: x509.X509Certificate; key: webcrypto.CryptoKey }> {
   const keyFile = join(folder, 'authority.key')
   if (existsSync(authorityFile(folder)) && existsSync(keyFile)) {
-    const key = await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decode(readFileSync(keyFile, 'utf8'))[0] as ArrayBuffer, EC, false, ['sign'])
+    const key = await webcrypto.subtle.importKey(
+      'pkcs8',
+      x509.PemConverter.decode(readFileSync(keyFile, 'utf8'))[0] as ArrayBuffer,
+      EC,
+      false,
+      ['sign'],
+    )
     return { certificate: new x509.X509Certificate(readFileSync(authorityFile(folder), 'utf8')), key: key }
   }
   const keys = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(), name: 'CN=Berth local authority', notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() + AUTHORITY_DAYS * DAY), signingAlgorithm: EC, keys: keys,
-    extensions: [new x509.BasicConstraintsExtension(true, 0, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true), await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)],
+    serialNumber: serial(),
+    name: 'CN=Berth local authority',
+    notBefore: new Date(Date.now() - DAY),
+    notAfter: new Date(Date.now() + AUTHORITY_DAYS * DAY),
+    signingAlgorithm: EC,
+    keys: keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
   })
   writeFileSync(keyFile, await privatePem(keys.privateKey), { mode: 0o600 })
   writeFileSync(authorityFile(folder), certificate.toString('pem'))
   return { certificate, key: keys.privateKey }
 }
 
-const privatePem = async (key: webcrypto.CryptoKey): Promise<string> => x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')
+const privatePem = async (key: webcrypto.CryptoKey): Promise<string> =>
+  x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')
 /** 16 random bytes whose first bit is 0: a positive number in DER. */
 const serial = (): string => `4${Buffer.from(webcrypto.getRandomValues(new Uint8Array(15))).toString('hex')}0`

@@ -2,7 +2,16 @@ import { messageOf } from '../../model/error.ts'
 import type { Provisioning } from '../port.ts'
 import type { DockerClient } from './client.ts'
 
-type Info = { ServerVersion: string; OSType: string; SecurityOptions: string[] | null; Runtimes: Record<string, unknown>; NCPU: number; MemTotal: number; Driver: string; CgroupVersion?: string }
+type Info = {
+  ServerVersion: string
+  OSType: string
+  SecurityOptions: string[] | null
+  Runtimes: Record<string, unknown>
+  NCPU: number
+  MemTotal: number
+  Driver: string
+  CgroupVersion?: string
+}
 
 /** Oldest Docker Engine that is driven. */
 const OLDEST = [20, 10]
@@ -24,10 +33,30 @@ export class DockerCheck implements Provisioning {
       const [major = 0, minor = 0] = info.ServerVersion.split('.').map(Number)
       const rootless = (info.SecurityOptions ?? []).some((option) => option.includes('rootless'))
       return [
-        { what: 'docker', found: info.ServerVersion, ok: major > (OLDEST[0] ?? 0) || (major === OLDEST[0] && minor >= (OLDEST[1] ?? 0)), remedy: `Docker Engine ${OLDEST.join('.')} or newer is needed.` },
-        { what: 'mode', found: rootless ? 'rootless' : 'rootful', ok: !rootless, remedy: 'A rootless engine gives instances no address that the edge can reach: use a rootful one.' },
-        { what: 'machine', found: `${info.NCPU} CPUs, ${Math.round(info.MemTotal / 1024 ** 3)} GiB, ${info.Driver}, cgroup v${info.CgroupVersion ?? '1'}`, ok: true, remedy: '' },
-        { what: 'edge image', found: edge ? this.#edgeImage : 'missing', ok: edge !== undefined, remedy: 'Run bin/up: it makes or pulls it.' },
+        {
+          what: 'docker',
+          found: info.ServerVersion,
+          ok: major > (OLDEST[0] ?? 0) || (major === OLDEST[0] && minor >= (OLDEST[1] ?? 0)),
+          remedy: `Docker Engine ${OLDEST.join('.')} or newer is needed.`,
+        },
+        {
+          what: 'mode',
+          found: rootless ? 'rootless' : 'rootful',
+          ok: !rootless,
+          remedy: 'A rootless engine gives instances no address that the edge can reach: use a rootful one.',
+        },
+        {
+          what: 'machine',
+          found: `${info.NCPU} CPUs, ${Math.round(info.MemTotal / 1024 ** 3)} GiB, ${info.Driver}, cgroup v${info.CgroupVersion ?? '1'}`,
+          ok: true,
+          remedy: '',
+        },
+        {
+          what: 'edge image',
+          found: edge ? this.#edgeImage : 'missing',
+          ok: edge !== undefined,
+          remedy: 'Run bin/up: it makes or pulls it.',
+        },
         { what: 'gpu', found: 'nvidia' in info.Runtimes ? 'NVIDIA runtime' : 'none', ok: true, remedy: '' },
       ]
     } catch (error) {

@@ -40,9 +40,26 @@ export class DockerClient {
     return new Promise((resolve, reject) => {
       const body = options.body === undefined ? undefined : JSON.stringify(options.body)
       const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-      const outgoing = request({ socketPath: this.#socketPath, method, path: API + path, headers, signal: options.signal, timeout: options.limit ?? ANSWER_LIMIT })
-      outgoing.once('timeout', () => outgoing.destroy(new AppError('unavailable', `Docker did not answer ${method} ${path} within ${(options.limit ?? ANSWER_LIMIT) / 1000} s.`)))
-      outgoing.once('error', (error) => reject(error instanceof AppError || error.name === 'AbortError' ? error : new AppError('unavailable', `Docker cannot be reached at ${this.#socketPath}: ${error.message}`)))
+      const outgoing = request({
+        socketPath: this.#socketPath,
+        method,
+        path: API + path,
+        headers,
+        signal: options.signal,
+        timeout: options.limit ?? ANSWER_LIMIT,
+      })
+      outgoing.once('timeout', () =>
+        outgoing.destroy(
+          new AppError('unavailable', `Docker did not answer ${method} ${path} within ${(options.limit ?? ANSWER_LIMIT) / 1000} s.`),
+        ),
+      )
+      outgoing.once('error', (error) =>
+        reject(
+          error instanceof AppError || error.name === 'AbortError'
+            ? error
+            : new AppError('unavailable', `Docker cannot be reached at ${this.#socketPath}: ${error.message}`),
+        ),
+      )
       outgoing.once('response', (response) => {
         outgoing.setTimeout(0)
         if ((response.statusCode ?? 500) < 400) resolve(response)
@@ -65,7 +82,7 @@ async function failure(response: IncomingMessage): Promise<AppError> {
 
 function messageIn(text: string): string {
   try {
-    return String((JSON.parse(text) as { message?: unknown }).message ?? text)
+    return (JSON.parse(text) as { message?: string }).message ?? text
   } catch {
     return text
   }

@@ -15,7 +15,11 @@ export class EdgeLoop {
   #wanted = true
   #wake = (): void => undefined
 
-  constructor(edge: Edge, books: { read: () => Promise<EdgeInput>; done: (version: number, error: string | null) => Promise<void> }, log: Logger) {
+  constructor(
+    edge: Edge,
+    books: { read: () => Promise<EdgeInput>; done: (version: number, error: string | null) => Promise<void> },
+    log: Logger,
+  ) {
     this.#edge = edge
     this.#read = books.read
     this.#done = books.done

@@ -77,9 +77,18 @@ export class Edge {
       Labels: { [labels.cluster]: clusterId, 'berth.edge': 'true' },
       ...(user === null ? {} : { User: user }),
       HostConfig: {
-        NetworkMode: 'host', ReadonlyRootfs: true, CapDrop: ['ALL'], CapAdd: ['NET_BIND_SERVICE'], SecurityOpt: ['no-new-privileges'], RestartPolicy: { Name: 'unless-stopped' },
-        LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } }, Tmpfs: { '/tmp': '' },
-        Mounts: [{ Type: 'bind', Source: this.#config, Target: CONFIG_FOLDER, ReadOnly: true }, { Type: 'bind', Source: this.#run, Target: '/run/berth-edge' }],
+        NetworkMode: 'host',
+        ReadonlyRootfs: true,
+        CapDrop: ['ALL'],
+        CapAdd: ['NET_BIND_SERVICE'],
+        SecurityOpt: ['no-new-privileges'],
+        RestartPolicy: { Name: 'unless-stopped' },
+        LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } },
+        Tmpfs: { '/tmp': '' },
+        Mounts: [
+          { Type: 'bind', Source: this.#config, Target: CONFIG_FOLDER, ReadOnly: true },
+          { Type: 'bind', Source: this.#run, Target: '/run/berth-edge' },
+        ],
       },
     }
   }
@@ -90,9 +99,15 @@ export class Edge {
     const before = await this.#stats().catch(() => undefined)
     for (;;) {
       const stats = await this.#stats().catch((error: unknown) => ({ text: '', rejected: 0, failure: messageOf(error) }))
-      if (stats.text !== '' && expected.every(([name, version]) => versionIn(stats.text, name) === version || NOT_VERSIONED.has(name))) return
-      if (before && stats.rejected > before.rejected) throw new AppError('internal', `The edge rejected its configuration: ${await this.#rejection()}`)
-      if (Date.now() > until) throw new AppError('unavailable', `The edge has not taken its configuration over within ${ACCEPT_LIMIT / 1000} s. ${await this.#rejection()}`)
+      if (stats.text !== '' && expected.every(([name, version]) => versionIn(stats.text, name) === version || NOT_VERSIONED.has(name)))
+        return
+      if (before && stats.rejected > before.rejected)
+        throw new AppError('internal', `The edge rejected its configuration: ${await this.#rejection()}`)
+      if (Date.now() > until)
+        throw new AppError(
+          'unavailable',
+          `The edge has not taken its configuration over within ${ACCEPT_LIMIT / 1000} s. ${await this.#rejection()}`,
+        )
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
@@ -104,11 +119,16 @@ export class Edge {
   }
 
   async #rejection(): Promise<string> {
-    const stream = await this.#docker.stream('GET', `/containers/${this.#settings.name}/logs?stdout=1&stderr=1&tail=5`).catch(() => undefined)
+    const stream = await this.#docker
+      .stream('GET', `/containers/${this.#settings.name}/logs?stdout=1&stderr=1&tail=5`)
+      .catch(() => undefined)
     if (!stream) return 'Its container does not run.'
     const chunks: string[] = []
     for await (const chunk of stream) chunks.push(String(chunk))
-    return chunks.join('').replace(/[^\x20-\x7e\n]/g, '').slice(-1500)
+    return chunks
+      .join('')
+      .replace(/[^\x20-\x7e\n]/g, '')
+      .slice(-1500)
   }
 
   #admin(path: string): Promise<string> {
@@ -128,9 +148,16 @@ export class Edge {
 
 /** Secrets have no version among Envoy's counters; a bad one shows as rejected. */
 const NOT_VERSIONED = new Set(['sds.json'])
-const VERSION_STAT: Record<string, string> = { 'cds.json': 'cluster_manager.cds', 'lds.json': 'listener_manager.lds', 'rds.json': 'http.https.rds.https' }
+const VERSION_STAT: Record<string, string> = {
+  'cds.json': 'cluster_manager.cds',
+  'lds.json': 'listener_manager.lds',
+  'rds.json': 'http.https.rds.https',
+}
 
 function versionIn(stats: string, file: string): string | undefined {
   const name = VERSION_STAT[file]
-  return stats.split('\n').find((line) => line.startsWith(`${name}.version_text:`))?.split('"')[1]
+  return stats
+    .split('\n')
+    .find((line) => line.startsWith(`${name}.version_text:`))
+    ?.split('"')[1]
 }

@@ -11,7 +11,9 @@ import { addressIn, nameOf, observeInstance, type Inspected } from './observe.ts
 import { Prober } from './prober.ts'
 
 /** Where an application's route is kept and how it reaches the edge: rows of the store and the edge's loop, handed in by `server.ts`. */
-export type RouteBook = { set(place: Place, targets: Target[], ports: (EngineStep & { kind: 'route' })['ports'], signal: AbortSignal): Promise<void> }
+export type RouteBook = {
+  set(place: Place, targets: Target[], ports: (EngineStep & { kind: 'route' })['ports'], signal: AbortSignal): Promise<void>
+}
 
 /** Facts kept per application to explain with. */
 const EVIDENCE_LIMIT = 30
@@ -39,15 +41,21 @@ export class DockerEngine implements Engine, Inspection {
     this.#clusterId = clusterId
     this.#instances = new Instances(docker, clusterId, books.addresses)
     this.#routes = books.routes
-    this.#prober = new Prober((name) => this.#touch(this.#owners.get(name)), (name, message) => void this.#revive(name, message))
+    this.#prober = new Prober(
+      (name) => this.#touch(this.#owners.get(name)),
+      (name, message) => void this.#revive(name, message),
+    )
   }
 
   async capabilities(): Promise<Capabilities> {
     const info = await this.#docker.call<{ Runtimes: Record<string, unknown> }>('GET', '/info')
     return {
-      resourceScaling: 'Autoscaling needs a Kubernetes cluster; on a Docker cluster set min_running_instances and max_running_instances to the same number.',
-      eventScaling: 'Event-driven autoscaling (KEDA) needs a Kubernetes cluster with KEDA; on a Docker cluster use a fixed number of instances.',
-      gpu: 'nvidia' in info.Runtimes ? true : "This Docker Engine has no NVIDIA runtime: install NVIDIA's container toolkit, or set gpu to 0.",
+      resourceScaling:
+        'Autoscaling needs a Kubernetes cluster; on a Docker cluster set min_running_instances and max_running_instances to the same number.',
+      eventScaling:
+        'Event-driven autoscaling (KEDA) needs a Kubernetes cluster with KEDA; on a Docker cluster use a fixed number of instances.',
+      gpu:
+        'nvidia' in info.Runtimes ? true : "This Docker Engine has no NVIDIA runtime: install NVIDIA's container toolkit, or set gpu to 0.",
       streams: true,
       builds: true,
     }
@@ -71,8 +79,16 @@ export class DockerEngine implements Engine, Inspection {
 
   async observe(place: Place, previous: Observation | undefined): Promise<Observation> {
     const found = await this.#instances.list(place)
-    const instances = found.map((one) => this.#observeOne(one, previous?.instances.find((instance) => instance.name === nameOf(one)))).sort((a, b) => a.generation - b.generation || a.index - b.index)
-    for (const name of this.#prober.names()) if (this.#owners.get(name) === place.applicationId && !instances.some((instance) => instance.name === name)) this.#forget(name)
+    const instances = found
+      .map((one) =>
+        this.#observeOne(
+          one,
+          previous?.instances.find((instance) => instance.name === nameOf(one)),
+        ),
+      )
+      .sort((a, b) => a.generation - b.generation || a.index - b.index)
+    for (const name of this.#prober.names())
+      if (this.#owners.get(name) === place.applicationId && !instances.some((instance) => instance.name === name)) this.#forget(name)
     const known = this.#evidence.get(place.applicationId) ?? previous?.evidence ?? []
     this.#evidence.set(place.applicationId, known)
     return { at: new Date().toISOString(), instances, evidence: [...known] }
@@ -81,7 +97,7 @@ export class DockerEngine implements Engine, Inspection {
   async *watch(signal: AbortSignal): AsyncIterable<string> {
     void watchEvents(this.#docker, this.#clusterId, { signal, onEvent: (event) => this.#onEvent(event) })
     while (!signal.aborted) {
-      for (const id of [...this.#changed]) {
+      for (const id of this.#changed) {
         this.#changed.delete(id)
         yield id
       }
@@ -101,7 +117,10 @@ export class DockerEngine implements Engine, Inspection {
   }
 
   async inventory(): Promise<Place[]> {
-    const found = await this.#docker.call<{ Labels: Record<string, string> }[]>('GET', `/containers/json?all=true&filters=${filters(`${labels.cluster}=${this.#clusterId}`, labels.application)}`)
+    const found = await this.#docker.call<{ Labels: Record<string, string> }[]>(
+      'GET',
+      `/containers/json?all=true&filters=${filters(`${labels.cluster}=${this.#clusterId}`, labels.application)}`,
+    )
     const places = new Map(found.map(({ Labels }) => [Labels[labels.application] ?? '', placeIn(Labels)]))
     return [...places.values()]
   }
@@ -119,12 +138,23 @@ export class DockerEngine implements Engine, Inspection {
     const [address, runtime] = [addressIn(found), runtimeIn(found.Config.Labels)]
     this.#owners.set(name, found.Config.Labels[labels.application] ?? '')
     const running = found.State.Running && !found.State.Restarting
-    const probed = { name, address: address ?? '', startedAt: found.State.StartedAt, readiness: runtime.readiness, liveness: runtime.liveness, exec: (command: string[], seconds: number) => this.#instances.exec(name, command, seconds) }
+    const probed = {
+      name,
+      address: address ?? '',
+      startedAt: found.State.StartedAt,
+      readiness: runtime.readiness,
+      liveness: runtime.liveness,
+      exec: (command: string[], seconds: number) => this.#instances.exec(name, command, seconds),
+    }
     const known = previous?.state === 'ready' && previous.startedAt === found.State.StartedAt
     const verdict = running && !this.#stopping.has(name) ? this.#prober.watch(probed, known) : undefined
     if (!verdict) this.#prober.forget(name)
     return observeInstance(found, {
-      verdict, stopping: this.#stopping.has(name), killed: this.#killed.has(name), restarts: this.#restarts.get(name) ?? 0, exit: this.#exits.get(name) ?? previous?.lastExit ?? null,
+      verdict,
+      stopping: this.#stopping.has(name),
+      killed: this.#killed.has(name),
+      restarts: this.#restarts.get(name) ?? 0,
+      exit: this.#exits.get(name) ?? previous?.lastExit ?? null,
     })
   }
 
@@ -146,7 +176,13 @@ export class DockerEngine implements Engine, Inspection {
     if (action === 'die' && event.exitCode !== null) {
       const byHand = this.#killed.has(name)
       this.#exits.set(name, { code: event.exitCode, outOfMemory: false, signal: null, at: event.at, startedAt: null, byHand })
-      if (!this.#stopping.has(name)) this.#note(application, { at: event.at, kind: 'exit', instance: name, message: `${name} ended with exit code ${event.exitCode}${byHand ? ' after a signal from outside Berth' : ''}` })
+      if (!this.#stopping.has(name))
+        this.#note(application, {
+          at: event.at,
+          kind: 'exit',
+          instance: name,
+          message: `${name} ended with exit code ${event.exitCode}${byHand ? ' after a signal from outside Berth' : ''}`,
+        })
     }
     if (action === 'oom') this.#note(application, { at: event.at, kind: 'oom', instance: name, message: `${name} ran out of memory` })
     this.#touch(application)
@@ -155,7 +191,12 @@ export class DockerEngine implements Engine, Inspection {
   async #revive(name: string, message: string): Promise<void> {
     const application = this.#owners.get(name)
     if (!application || this.#stopping.has(name)) return
-    this.#note(application, { at: new Date().toISOString(), kind: 'liveness', instance: name, message: `${name} is restarted, its liveness probe failed: ${message}` })
+    this.#note(application, {
+      at: new Date().toISOString(),
+      kind: 'liveness',
+      instance: name,
+      message: `${name} is restarted, its liveness probe failed: ${message}`,
+    })
     this.#restarts.set(name, (this.#restarts.get(name) ?? 0) + 1)
     await this.#instances.restart(name, LIVENESS_GRACE).catch((error: unknown) => {
       if (!(error instanceof AppError)) throw error
@@ -175,5 +216,10 @@ export class DockerEngine implements Engine, Inspection {
 }
 
 const placeIn = (found: Record<string, string>): Place => ({
-  organizationId: found[labels.organization] ?? '', projectId: found[labels.project] ?? '', environmentId: found[labels.environment] ?? '', environmentName: '', applicationId: found[labels.application] ?? '', name: found[labels.name] ?? '',
+  organizationId: found[labels.organization] ?? '',
+  projectId: found[labels.project] ?? '',
+  environmentId: found[labels.environment] ?? '',
+  environmentName: '',
+  applicationId: found[labels.application] ?? '',
+  name: found[labels.name] ?? '',
 })

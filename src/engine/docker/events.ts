@@ -9,7 +9,11 @@ type Raw = { Action: string; timeNano: number; Actor: { Attributes: Record<strin
 const RETRY = 1000
 
 /** Docker's events of our containers, reopened until aborted. Whoever listens relists from time to time, so a gap is no loss. */
-export async function watchEvents(docker: DockerClient, clusterId: string, options: { signal: AbortSignal; onEvent: (event: DockerEvent) => void }): Promise<void> {
+export async function watchEvents(
+  docker: DockerClient,
+  clusterId: string,
+  options: { signal: AbortSignal; onEvent: (event: DockerEvent) => void },
+): Promise<void> {
   const filter = filters(`${labels.cluster}=${clusterId}`, labels.application)
   while (!options.signal.aborted) {
     try {
@@ -28,6 +32,9 @@ export async function watchEvents(docker: DockerClient, clusterId: string, optio
 }
 
 const parse = (raw: Raw): DockerEvent => ({
-  application: raw.Actor.Attributes[labels.application] ?? '', name: raw.Actor.Attributes['name'] ?? '', action: raw.Action.split(':')[0] ?? '',
-  exitCode: raw.Actor.Attributes['exitCode'] === undefined ? null : Number(raw.Actor.Attributes['exitCode']), at: new Date(raw.timeNano / 1e6).toISOString(),
+  application: raw.Actor.Attributes[labels.application] ?? '',
+  name: raw.Actor.Attributes['name'] ?? '',
+  action: raw.Action.split(':')[0] ?? '',
+  exitCode: raw.Actor.Attributes['exitCode'] === undefined ? null : Number(raw.Actor.Attributes['exitCode']),
+  at: new Date(raw.timeNano / 1e6).toISOString(),
 })

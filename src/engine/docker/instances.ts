@@ -35,7 +35,10 @@ export class Instances {
   }
 
   async list(place: Pick<Place, 'applicationId'>): Promise<Inspected[]> {
-    const found = await this.#docker.call<{ Id: string }[]>('GET', `/containers/json?all=true&filters=${filters(`${labels.cluster}=${this.#clusterId}`, `${labels.application}=${place.applicationId}`)}`)
+    const found = await this.#docker.call<{ Id: string }[]>(
+      'GET',
+      `/containers/json?all=true&filters=${filters(`${labels.cluster}=${this.#clusterId}`, `${labels.application}=${place.applicationId}`)}`,
+    )
     const inspected = await Promise.all(found.map(({ Id }) => this.#docker.find<Inspected>('GET', `/containers/${Id}/json`)))
     return inspected.filter((one) => one !== undefined)
   }
@@ -45,7 +48,8 @@ export class Instances {
     await this.#network(workload.place)
     const reference = referenceOf(workload.image)
     if (await this.#docker.find('GET', `/images/${encodeURIComponent(reference)}/json`)) return
-    if (workload.image.kind === 'local') throw new AppError('invalid', `The image ${reference} is not on this cluster any more: deploy again to build it.`)
+    if (workload.image.kind === 'local')
+      throw new AppError('invalid', `The image ${reference} is not on this cluster any more: deploy again to build it.`)
     context.note(`Pulling ${reference}`)
     await this.#pull(reference, context.signal)
   }
@@ -68,7 +72,10 @@ export class Instances {
 
   /** Volumes and images of an application. */
   async removeRest(place: Place): Promise<void> {
-    const found = await this.#docker.call<{ Volumes: { Name: string }[] | null }>('GET', `/volumes?filters=${filters(`${labels.cluster}=${this.#clusterId}`, `${labels.application}=${place.applicationId}`)}`)
+    const found = await this.#docker.call<{ Volumes: { Name: string }[] | null }>(
+      'GET',
+      `/volumes?filters=${filters(`${labels.cluster}=${this.#clusterId}`, `${labels.application}=${place.applicationId}`)}`,
+    )
     for (const volume of found.Volumes ?? []) await this.#docker.find('DELETE', `/volumes/${volume.Name}`)
   }
 
@@ -86,7 +93,9 @@ export class Instances {
 
   /** Exit code of a command in an instance; -1 when it took longer than `seconds`. */
   async exec(name: string, command: string[], seconds: number): Promise<number> {
-    const created = await this.#docker.call<{ Id: string }>('POST', `/containers/${name}/exec`, { body: { Cmd: command, AttachStdout: true, AttachStderr: true } })
+    const created = await this.#docker.call<{ Id: string }>('POST', `/containers/${name}/exec`, {
+      body: { Cmd: command, AttachStdout: true, AttachStderr: true },
+    })
     const signal = AbortSignal.timeout(seconds * 1000)
     try {
       const stream = await this.#docker.stream('POST', `/exec/${created.Id}/start`, { body: { Detach: false, Tty: false }, signal })
@@ -108,7 +117,12 @@ export class Instances {
     try {
       await this.#docker.call('POST', `/containers/${name}/start`)
     } catch (error) {
-      throw new AppError('invalid', `The instance ${name} could not be started: ${messageOf(error).replace(/^.*OCI runtime create failed: /s, '').slice(0, 600)}`)
+      throw new AppError(
+        'invalid',
+        `The instance ${name} could not be started: ${messageOf(error)
+          .replace(/^.*OCI runtime create failed: /s, '')
+          .slice(0, 600)}`,
+      )
     }
   }
 
@@ -116,7 +130,12 @@ export class Instances {
     const { place } = workload
     const network = await this.#network(place)
     for (const volume of workload.volumes)
-      await this.#docker.call('POST', '/volumes/create', { body: { Name: volumeName(place.name, volume.id, target.index), Labels: { ...placeLabels(this.#clusterId, place), [labels.volume]: volume.id } } })
+      await this.#docker.call('POST', '/volumes/create', {
+        body: {
+          Name: volumeName(place.name, volume.id, target.index),
+          Labels: { ...placeLabels(this.#clusterId, place), [labels.volume]: volume.id },
+        },
+      })
     const address = await this.#book.address(place.environmentId, network.subnet, name)
     const body = renderContainer({ clusterId: this.#clusterId, network: network.name, address, workload, target })
     try {
@@ -131,7 +150,10 @@ export class Instances {
     const subnet = await this.#book.subnet(place.environmentId)
     if (await this.#docker.find('GET', `/networks/${name}`)) return { name, subnet }
     const body = {
-      Name: name, CheckDuplicate: true, Driver: 'bridge', IPAM: { Config: [{ Subnet: subnet }] },
+      Name: name,
+      CheckDuplicate: true,
+      Driver: 'bridge',
+      IPAM: { Config: [{ Subnet: subnet }] },
       Labels: { [labels.cluster]: this.#clusterId, [labels.organization]: place.organizationId, [labels.environment]: place.environmentId },
     }
     try {
@@ -168,7 +190,10 @@ export class Instances {
   }
 
   async #pull(reference: string, signal: AbortSignal): Promise<void> {
-    const stream = await this.#docker.stream('POST', `/images/create?fromImage=${encodeURIComponent(reference)}`, { signal, limit: 600_000 })
+    const stream = await this.#docker.stream('POST', `/images/create?fromImage=${encodeURIComponent(reference)}`, {
+      signal,
+      limit: 600_000,
+    })
     let rest = ''
     for await (const chunk of stream) {
       rest = (rest + String(chunk)).slice(-20_000)

@@ -7,10 +7,17 @@ import { nameOf, type Inspected } from './observe.ts'
 const LOOK = 1000
 
 /** The lines of every instance of an application, merged as they come; while following, instances that appear later join in. */
-export async function* followLogs(docker: DockerClient, list: () => Promise<Inspected[]>, options: { follow: boolean; tail: number; signal: AbortSignal }): AsyncIterable<LogLine> {
+export async function* followLogs(
+  docker: DockerClient,
+  list: () => Promise<Inspected[]>,
+  options: { follow: boolean; tail: number; signal: AbortSignal },
+): AsyncIterable<LogLine> {
   if (!options.follow) {
     const all = await Promise.all((await list()).map((found) => collect(readOne(docker, found, options))))
-    yield* all.flat().sort((a, b) => a.at.getTime() - b.at.getTime()).slice(-options.tail)
+    yield* all
+      .flat()
+      .sort((a, b) => a.at.getTime() - b.at.getTime())
+      .slice(-options.tail)
     return
   }
   const queue: LogLine[] = []
@@ -50,8 +57,16 @@ async function collect(lines: AsyncIterable<LogLine>): Promise<LogLine[]> {
   return all
 }
 
-async function* readOne(docker: DockerClient, found: Inspected, options: { follow: boolean; tail: number; signal: AbortSignal }): AsyncIterable<LogLine> {
-  const stream = await docker.stream('GET', `/containers/${found.Id}/logs?stdout=1&stderr=1&timestamps=1&follow=${options.follow}&tail=${options.tail}`, { signal: options.signal })
+async function* readOne(
+  docker: DockerClient,
+  found: Inspected,
+  options: { follow: boolean; tail: number; signal: AbortSignal },
+): AsyncIterable<LogLine> {
+  const stream = await docker.stream(
+    'GET',
+    `/containers/${found.Id}/logs?stdout=1&stderr=1&timestamps=1&follow=${options.follow}&tail=${options.tail}`,
+    { signal: options.signal },
+  )
   const [instance, { revision }] = [nameOf(found), targetIn(found.Config.Labels)]
   const rest = { stdout: '', stderr: '' }
   for await (const frame of frames(stream)) {

@@ -1,5 +1,5 @@
 import type { Exit, Instance } from '../../model/observation.ts'
-import { labels, targetIn } from './label.ts'
+import { targetIn } from './label.ts'
 import type { Verdict } from './prober.ts'
 
 /** The part of `GET /containers/{id}/json` that is read. */
@@ -8,7 +8,16 @@ export type Inspected = {
   Name: string
   Image: string
   RestartCount: number
-  State: { Status: string; Running: boolean; Restarting: boolean; ExitCode: number; OOMKilled: boolean; StartedAt: string; FinishedAt: string; Error: string }
+  State: {
+    Status: string
+    Running: boolean
+    Restarting: boolean
+    ExitCode: number
+    OOMKilled: boolean
+    StartedAt: string
+    FinishedAt: string
+    Error: string
+  }
   Config: { Labels: Record<string, string>; Image: string }
   NetworkSettings: { Networks: Record<string, { IPAddress: string; IPAMConfig: { IPv4Address?: string } | null }> }
 }
@@ -17,7 +26,8 @@ export type Inspected = {
 const NEVER = '0001-01-01T00:00:00Z'
 
 export const nameOf = (found: Inspected): string => found.Name.replace(/^\//, '')
-export const addressIn = (found: Inspected): string | null => Object.values(found.NetworkSettings.Networks)[0]?.IPAMConfig?.IPv4Address ?? null
+export const addressIn = (found: Inspected): string | null =>
+  Object.values(found.NetworkSettings.Networks)[0]?.IPAMConfig?.IPv4Address ?? null
 
 /** What this process knows beyond Docker: Docker forgets an exit code once the container runs again. `killed`: somebody else than Berth sent a signal. */
 export type Seen = { verdict: Verdict | undefined; stopping: boolean; killed: boolean; restarts: number; exit: Exit | null }
@@ -26,8 +36,15 @@ export type Seen = { verdict: Verdict | undefined; stopping: boolean; killed: bo
 export function observeInstance(found: Inspected, seen: Seen): Instance {
   const target = targetIn(found.Config.Labels)
   return {
-    name: nameOf(found), ...target, state: stateOf(found, seen), startedAt: found.State.StartedAt === NEVER ? null : found.State.StartedAt, restarts: found.RestartCount + seen.restarts,
-    image: found.Image, address: addressIn(found), lastExit: exitOf(found, seen), probe: seen.verdict?.message ?? null,
+    name: nameOf(found),
+    ...target,
+    state: stateOf(found, seen),
+    startedAt: found.State.StartedAt === NEVER ? null : found.State.StartedAt,
+    restarts: found.RestartCount + seen.restarts,
+    image: found.Image,
+    address: addressIn(found),
+    lastExit: exitOf(found, seen),
+    probe: seen.verdict?.message ?? null,
   }
 }
 
@@ -45,7 +62,12 @@ function exitOf(found: Inspected, { killed, exit }: Seen): Exit | null {
   const { State } = found
   if (State.Running && !State.Restarting) return exit
   if (State.FinishedAt === NEVER) return null
-  return { code: State.ExitCode, outOfMemory: State.OOMKilled, signal: SIGNALS[State.ExitCode] ?? null, at: State.FinishedAt, startedAt: State.StartedAt === NEVER ? null : State.StartedAt, byHand: killed }
+  return {
+    code: State.ExitCode,
+    outOfMemory: State.OOMKilled,
+    signal: SIGNALS[State.ExitCode] ?? null,
+    at: State.FinishedAt,
+    startedAt: State.StartedAt === NEVER ? null : State.StartedAt,
+    byHand: killed,
+  }
 }
-
-export const applicationIn = (found: Inspected): string => found.Config.Labels[labels.application] ?? ''

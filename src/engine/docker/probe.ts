@@ -30,7 +30,9 @@ function tryTcp(address: string, port: number, limit: number): Promise<string | 
       resolve(result)
     }
     socket.once('connect', end(null)).once('timeout', end(`no connection to port ${port} within ${limit / 1000} s`))
-    socket.once('error', (error) => end(`port ${port} does not accept connections (${'code' in error ? String(error.code) : error.message})`)())
+    socket.once('error', (error) =>
+      end(`port ${port} does not accept connections (${'code' in error ? String(error.code) : error.message})`)(),
+    )
   })
 }
 
@@ -38,13 +40,27 @@ function tryHttp(check: { path: string; scheme: 'http' | 'https'; port: number }
   return new Promise((resolve) => {
     const send = check.scheme === 'https' ? httpsRequest : httpRequest
     // As the kubelet does it: an application's own certificate is not checked, and a redirect counts as success.
-    const outgoing = send({ host: address, port: check.port, path: check.path, headers: { 'user-agent': 'berth-probe' }, rejectUnauthorized: false, agent: false, signal: AbortSignal.timeout(limit) })
+    const outgoing = send({
+      host: address,
+      port: check.port,
+      path: check.path,
+      headers: { 'user-agent': 'berth-probe' },
+      rejectUnauthorized: false,
+      agent: false,
+      signal: AbortSignal.timeout(limit),
+    })
     outgoing.once('response', (response) => {
       response.destroy()
       const code = response.statusCode ?? 0
       resolve(code >= 200 && code < 400 ? null : `GET ${check.path} on port ${check.port} answered ${code}`)
     })
-    outgoing.once('error', (error) => resolve(error.name === 'AbortError' || error.name === 'TimeoutError' ? `GET ${check.path} on port ${check.port} did not answer within ${limit / 1000} s` : `GET ${check.path} on port ${check.port} failed (${'code' in error ? String(error.code) : error.message})`))
+    outgoing.once('error', (error) =>
+      resolve(
+        error.name === 'AbortError' || error.name === 'TimeoutError'
+          ? `GET ${check.path} on port ${check.port} did not answer within ${limit / 1000} s`
+          : `GET ${check.path} on port ${check.port} failed (${'code' in error ? String(error.code) : error.message})`,
+      ),
+    )
     outgoing.end()
   })
 }
@@ -60,7 +76,12 @@ function tryGrpc(check: { service: string; port: number }, address: string, limi
     }
     const timer = setTimeout(() => end(`the gRPC health check on port ${check.port} did not answer within ${limit / 1000} s`), limit)
     session.once('error', (error) => end(`the gRPC health check on port ${check.port} failed (${error.message})`))
-    const stream = session.request({ [constants.HTTP2_HEADER_METHOD]: 'POST', [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check', 'content-type': 'application/grpc', te: 'trailers' })
+    const stream = session.request({
+      [constants.HTTP2_HEADER_METHOD]: 'POST',
+      [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
     const answer: Buffer[] = []
     stream.on('data', (chunk: Buffer) => answer.push(chunk))
     stream.once('error', (error) => end(`the gRPC health check on port ${check.port} failed (${error.message})`))

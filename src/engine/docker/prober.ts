@@ -22,10 +22,16 @@ export class Prober {
     const current = this.#watches.get(instance.name)
     if (current?.startedAt === instance.startedAt) return current.verdict
     current?.abort.abort()
-    const watch: Watch = { startedAt: instance.startedAt, verdict: { ready: known || instance.readiness === null, message: null }, abort: new AbortController() }
+    const watch: Watch = {
+      startedAt: instance.startedAt,
+      verdict: { ready: known || instance.readiness === null, message: null },
+      abort: new AbortController(),
+    }
     this.#watches.set(instance.name, watch)
-    if (instance.readiness) void this.#loop(instance, instance.readiness, watch, (ok, message) => this.#judge(instance.name, watch, ok, message))
-    if (instance.liveness) void this.#loop(instance, instance.liveness, watch, (ok, message) => ok || this.#onDead(instance.name, message ?? ''))
+    if (instance.readiness)
+      void this.#loop(instance, instance.readiness, watch, (ok, message) => this.#judge(instance.name, watch, ok, message))
+    if (instance.liveness)
+      void this.#loop(instance, instance.liveness, watch, (ok, message) => ok || this.#onDead(instance.name, message ?? ''))
     return watch.verdict
   }
 

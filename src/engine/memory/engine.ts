@@ -21,7 +21,13 @@ export class MemoryEngine implements Engine, Inspection, Provisioning {
   #wake = (): void => undefined
 
   capabilities(): Promise<Capabilities> {
-    return Promise.resolve({ resourceScaling: 'The memory engine runs nothing, so it has nothing to scale by: use a fixed number of instances.', eventScaling: 'The memory engine has no KEDA: use a fixed number of instances.', gpu: 'The memory engine has no GPUs.', streams: true, builds: true })
+    return Promise.resolve({
+      resourceScaling: 'The memory engine runs nothing, so it has nothing to scale by: use a fixed number of instances.',
+      eventScaling: 'The memory engine has no KEDA: use a fixed number of instances.',
+      gpu: 'The memory engine has no GPUs.',
+      streams: true,
+      builds: true,
+    })
   }
 
   async apply(step: EngineStep, context: ApplyContext): Promise<void> {
@@ -35,12 +41,16 @@ export class MemoryEngine implements Engine, Inspection, Provisioning {
 
   observe(place: Place): Promise<Observation> {
     const application = this.#applications.get(place.applicationId)
-    return Promise.resolve({ at: new Date().toISOString(), instances: structuredClone([...(application?.instances.values() ?? [])]), evidence: [...(application?.evidence ?? [])] })
+    return Promise.resolve({
+      at: new Date().toISOString(),
+      instances: structuredClone([...(application?.instances.values() ?? [])]),
+      evidence: [...(application?.evidence ?? [])],
+    })
   }
 
   async *watch(signal: AbortSignal): AsyncIterable<string> {
     while (!signal.aborted) {
-      for (const id of [...this.#changed]) {
+      for (const id of this.#changed) {
         this.#changed.delete(id)
         yield id
       }
@@ -84,13 +94,27 @@ export class MemoryEngine implements Engine, Inspection, Provisioning {
     const instance = application.instances.get(targetName(place, target))
     if (!instance) throw new AppError('not_found', `There is no instance ${targetName(place, target)}.`)
     const at = new Date().toISOString()
-    Object.assign(instance, { state: 'exited', lastExit: { code: 137, outOfMemory: false, signal: 'SIGKILL', at, startedAt: instance.startedAt, byHand: true } })
-    application.evidence.push({ at, kind: 'exit', instance: instance.name, message: `${instance.name} ended with exit code 137 after a signal from outside Berth` })
+    Object.assign(instance, {
+      state: 'exited',
+      lastExit: { code: 137, outOfMemory: false, signal: 'SIGKILL', at, startedAt: instance.startedAt, byHand: true },
+    })
+    application.evidence.push({
+      at,
+      kind: 'exit',
+      instance: instance.name,
+      message: `${instance.name} ended with exit code 137 after a signal from outside Berth`,
+    })
     this.#touch(place.applicationId)
   }
 
   #application(place: Place): Application {
-    const found = this.#applications.get(place.applicationId) ?? { place, instances: new Map(), routed: [], evidence: [], volumes: new Set() }
+    const found = this.#applications.get(place.applicationId) ?? {
+      place,
+      instances: new Map(),
+      routed: [],
+      evidence: [],
+      volumes: new Set(),
+    }
     this.#applications.set(place.applicationId, found)
     return found
   }
@@ -100,9 +124,24 @@ export class MemoryEngine implements Engine, Inspection, Provisioning {
     const existing = application.instances.get(name)
     if (existing && existing.state !== 'exited') return
     of.note(`Starting instance ${name}`)
-    const instance: Instance = { name, ...of.target, state: 'starting', startedAt: new Date().toISOString(), restarts: 0, image: referenceOf(workload.image), address: null, lastExit: null, probe: null }
+    const instance: Instance = {
+      name,
+      ...of.target,
+      state: 'starting',
+      startedAt: new Date().toISOString(),
+      restarts: 0,
+      image: referenceOf(workload.image),
+      address: null,
+      lastExit: null,
+      probe: null,
+    }
     application.instances.set(name, instance)
-    if (instance.image.includes(BROKEN)) Object.assign(instance, { state: 'exited', restarts: 3, lastExit: { code: 1, outOfMemory: false, signal: null, at: new Date().toISOString(), startedAt: null, byHand: false } })
+    if (instance.image.includes(BROKEN))
+      Object.assign(instance, {
+        state: 'exited',
+        restarts: 3,
+        lastExit: { code: 1, outOfMemory: false, signal: null, at: new Date().toISOString(), startedAt: null, byHand: false },
+      })
     else this.#becomeReady(workload.place.applicationId, instance)
   }
 

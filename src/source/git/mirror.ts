@@ -14,7 +14,10 @@ const queues = new Map<string, Promise<unknown>>()
 function inTurn<T>(key: string, task: () => Promise<T>): Promise<T> {
   const before = queues.get(key) ?? Promise.resolve()
   const next = before.catch(() => undefined).then(task)
-  queues.set(key, next.catch(() => undefined))
+  queues.set(
+    key,
+    next.catch(() => undefined),
+  )
   return next
 }
 
@@ -55,7 +58,9 @@ export class Mirror {
   }
 
   async #head(signal: AbortSignal): Promise<string> {
-    const out = await git([...(await this.#connection()), 'ls-remote', '--', this.#remote.url, `refs/heads/${this.#remote.branch}`], { signal })
+    const out = await git([...(await this.#connection()), 'ls-remote', '--', this.#remote.url, `refs/heads/${this.#remote.branch}`], {
+      signal,
+    })
     const id = out.split(/\s/)[0]
     if (!id) throw new AppError('invalid', `The repository has no branch ${this.#remote.branch}.`)
     return id
@@ -63,7 +68,22 @@ export class Mirror {
 
   async #fetchCommit(id: string, signal: AbortSignal): Promise<void> {
     const connection = await this.#connection()
-    const fetch = (...what: string[]): Promise<string> => git(['--git-dir', this.folder, ...connection, 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--', this.#remote.url, ...what], { signal })
+    const fetch = (...what: string[]): Promise<string> =>
+      git(
+        [
+          '--git-dir',
+          this.folder,
+          ...connection,
+          'fetch',
+          '--quiet',
+          '--no-tags',
+          '--no-write-fetch-head',
+          '--',
+          this.#remote.url,
+          ...what,
+        ],
+        { signal },
+      )
     try {
       await fetch('--depth=1', id).catch(() => fetch(id))
     } catch {
@@ -75,7 +95,10 @@ export class Mirror {
 }
 
 export async function hasCommit(folder: string, id: string): Promise<boolean> {
-  return git(['--git-dir', folder, 'cat-file', '-e', `${id}^{commit}`]).then(() => true, () => false)
+  return git(['--git-dir', folder, 'cat-file', '-e', `${id}^{commit}`]).then(
+    () => true,
+    () => false,
+  )
 }
 
 export async function describe(folder: string, id: string): Promise<Commit> {

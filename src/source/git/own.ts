@@ -19,19 +19,54 @@ export async function ensureOwnRepository(gitFolder: string, id: string): Promis
   return folder
 }
 
-export type BackendRequest = { folder: string; path: string; query: string; method: string; contentType: string; encoding: string; protocol: string; user: string; body: IncomingMessage }
+export type BackendRequest = {
+  folder: string
+  path: string
+  query: string
+  method: string
+  contentType: string
+  encoding: string
+  protocol: string
+  user: string
+  body: IncomingMessage
+}
 export type BackendAnswer = { status: number; headers: Record<string, string>; body: Buffer }
 
 /** Hands a request of the Git protocol to `git http-backend`. Its hooks folder is empty, and it may only touch this one repository. */
 export function gitBackend(request: BackendRequest): Promise<BackendAnswer> {
   return new Promise((resolve, reject) => {
-    const child = spawn('git', [...hardened, '-c', 'http.receivepack=true', '-c', 'receive.fsckObjects=true', '-c', 'receive.maxInputSize=2g', '-c', 'safe.directory=*', 'http-backend'], {
-      env: {
-        ...gitEnvironment, GIT_PROJECT_ROOT: request.folder, GIT_HTTP_EXPORT_ALL: '1', PATH_INFO: request.path, QUERY_STRING: request.query, REQUEST_METHOD: request.method,
-        CONTENT_TYPE: request.contentType, HTTP_CONTENT_ENCODING: request.encoding, GIT_PROTOCOL: request.protocol, REMOTE_USER: request.user, REMOTE_ADDR: 'berth',
+    const child = spawn(
+      'git',
+      [
+        ...hardened,
+        '-c',
+        'http.receivepack=true',
+        '-c',
+        'receive.fsckObjects=true',
+        '-c',
+        'receive.maxInputSize=2g',
+        '-c',
+        'safe.directory=*',
+        'http-backend',
+      ],
+      {
+        env: {
+          ...gitEnvironment,
+          GIT_PROJECT_ROOT: request.folder,
+          GIT_HTTP_EXPORT_ALL: '1',
+          PATH_INFO: request.path,
+          QUERY_STRING: request.query,
+          REQUEST_METHOD: request.method,
+          CONTENT_TYPE: request.contentType,
+          HTTP_CONTENT_ENCODING: request.encoding,
+          GIT_PROTOCOL: request.protocol,
+          REMOTE_USER: request.user,
+          REMOTE_ADDR: 'berth',
+        },
+        stdio: ['pipe', 'pipe', 'ignore'],
+        detached: true,
       },
-      stdio: ['pipe', 'pipe', 'ignore'], detached: true,
-    })
+    )
     const timer = setTimeout(() => child.pid && process.kill(-child.pid, 'SIGKILL'), LIMIT * 1000)
     const chunks: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -48,7 +83,13 @@ export function gitBackend(request: BackendRequest): Promise<BackendAnswer> {
 function parseAnswer(raw: Buffer): BackendAnswer {
   const end = raw.indexOf('\r\n\r\n')
   if (end < 0) return { status: 500, headers: {}, body: Buffer.from('git http-backend gave no answer') }
-  const headers = Object.fromEntries(raw.subarray(0, end).toString().split('\r\n').map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]))
+  const headers = Object.fromEntries(
+    raw
+      .subarray(0, end)
+      .toString()
+      .split('\r\n')
+      .map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  )
   const { status, ...rest } = headers
   return { status: Number.parseInt(status ?? '200', 10), headers: rest, body: raw.subarray(end + 4) }
 }

@@ -7,7 +7,12 @@ import type { Egress } from '../egress.ts'
 const LIMIT = 20_000
 const ANSWER_LIMIT = 4 * 1024 * 1024
 
-const MANIFESTS = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json', 'application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json'].join(', ')
+const MANIFESTS = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ')
 
 /** Docker Hub's registry does not live at the host of its image names. */
 const HUB = { names: new Set(['docker.io', 'index.docker.io', 'registry.hub.docker.com']), api: 'https://registry-1.docker.io' }
@@ -26,13 +31,16 @@ export async function resolveTag(egress: Egress, image: { registryUrl: string; n
 
 async function fetchDigest(egress: Egress, at: { api: string; name: string; tag: string }): Promise<string> {
   const url = `${at.api}/v2/${at.name}/manifests/${encodeURIComponent(at.tag)}`
-  const head = async (token?: string): Promise<Answer> => send(egress, 'HEAD', url, { accept: MANIFESTS, ...(token ? { authorization: `Bearer ${token}` } : {}) })
+  const head = async (token?: string): Promise<Answer> =>
+    send(egress, 'HEAD', url, { accept: MANIFESTS, ...(token ? { authorization: `Bearer ${token}` } : {}) })
   let answer = await head()
   if (answer.status === 401) answer = await head(await anonymousToken(egress, at.api, answer.headers['www-authenticate'] ?? ''))
   if (answer.status === 404) throw new AppError('invalid', `The registry has no image ${at.name} with the tag ${at.tag}.`)
-  if (answer.status === 401 || answer.status === 403) throw new AppError('invalid', `The registry does not give out ${at.name}:${at.tag} without credentials.`)
+  if (answer.status === 401 || answer.status === 403)
+    throw new AppError('invalid', `The registry does not give out ${at.name}:${at.tag} without credentials.`)
   const digest = answer.headers['docker-content-digest']
-  if (answer.status !== 200 || typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest)) throw new AppError('unavailable', `The registry answered ${answer.status} without a digest when asked for ${at.name}:${at.tag}.`)
+  if (answer.status !== 200 || typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
+    throw new AppError('unavailable', `The registry answered ${answer.status} without a digest when asked for ${at.name}:${at.tag}.`)
   return digest
 }
 
@@ -43,7 +51,8 @@ async function anonymousToken(egress: Egress, api: string, challenge: string): P
   if (!/^Bearer /i.test(challenge) || !realm || !URL.canParse(realm)) throw new AppError('invalid', 'The registry asks for credentials.')
   const url = new URL(realm)
   const domain = (host: string): string => host.split('.').slice(-2).join('.')
-  if (url.protocol !== new URL(api).protocol || domain(url.hostname) !== domain(new URL(api).hostname)) throw new AppError('invalid', `The registry sends to another host for its token (${url.hostname}), which is not followed.`)
+  if (url.protocol !== new URL(api).protocol || domain(url.hostname) !== domain(new URL(api).hostname))
+    throw new AppError('invalid', `The registry sends to another host for its token (${url.hostname}), which is not followed.`)
   for (const name of ['service', 'scope']) if (field(name)) url.searchParams.set(name, field(name) ?? '')
   const answer = await send(egress, 'GET', url.href, {})
   const body = JSON.parse(answer.body || '{}') as { token?: string; access_token?: string }
@@ -60,7 +69,15 @@ async function send(egress: Egress, method: string, href: string, headers: Recor
   const address = await egress.addressOf(url.hostname, 'registry')
   const open = url.protocol === 'https:' ? httpsRequest : httpRequest
   return new Promise((resolve, reject) => {
-    const outgoing = open({ method, host: address, servername: url.hostname, port: url.port || (url.protocol === 'https:' ? 443 : 80), path: url.pathname + url.search, headers: { ...headers, host: url.host, 'user-agent': 'berth' }, signal: AbortSignal.timeout(LIMIT) })
+    const outgoing = open({
+      method,
+      host: address,
+      servername: url.hostname,
+      port: url.port || (url.protocol === 'https:' ? 443 : 80),
+      path: url.pathname + url.search,
+      headers: { ...headers, host: url.host, 'user-agent': 'berth' },
+      signal: AbortSignal.timeout(LIMIT),
+    })
     outgoing.once('error', (error) => reject(new AppError('unavailable', `The registry ${url.host} cannot be reached: ${error.message}`)))
     outgoing.once('response', (response) => {
       const chunks: Buffer[] = []
@@ -70,7 +87,9 @@ async function send(egress: Egress, method: string, href: string, headers: Recor
         if (size > ANSWER_LIMIT) outgoing.destroy(new Error(`its answer is larger than ${ANSWER_LIMIT} bytes`))
         else chunks.push(chunk)
       })
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }))
+      response.once('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }),
+      )
     })
     outgoing.end()
   })

@@ -33,7 +33,7 @@ const statements = [
     id uuid primary key, organization_id uuid not null references organization, short_id text not null unique, created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(), deleted_at timestamptz, name text not null, description text not null, engine text not null, reach jsonb not null,
     is_default boolean not null default false, contract_extras jsonb not null default '{}',
-    holder text, holder_node text, holder_epoch bigint not null default 0, holder_until timestamptz,
+    holder text, holder_seat text, holder_epoch bigint not null default 0, holder_until timestamptz,
     edge_wanted bigint not null default 0, edge_applied bigint not null default 0, edge_error text, unique (organization_id, id))`,
   `create unique index cluster_name on cluster (organization_id, lower(name)) where deleted_at is null`,
 

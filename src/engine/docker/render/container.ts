@@ -32,7 +32,11 @@ export function renderContainer({ clusterId, network, address, workload, target 
       ...(workload.readOnlyRoot ? { Tmpfs: { '/tmp': '' } } : {}),
       SecurityOpt: ['no-new-privileges'],
       NetworkMode: network,
-      Mounts: workload.volumes.map((volume) => ({ Type: 'volume', Source: volumeName(workload.place.name, volume.id, target.index), Target: volume.mountPath })),
+      Mounts: workload.volumes.map((volume) => ({
+        Type: 'volume',
+        Source: volumeName(workload.place.name, volume.id, target.index),
+        Target: volume.mountPath,
+      })),
       ...(workload.gpu > 0 ? { DeviceRequests: [{ Driver: 'nvidia', Count: workload.gpu, Capabilities: [['gpu']] }] } : {}),
     },
     NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address }, Aliases: [workload.place.name] } } },
@@ -40,4 +44,5 @@ export function renderContainer({ clusterId, network, address, workload, target 
 }
 
 /** One volume per instance, kept over deployments: named by index, not by release. */
-export const volumeName = (application: string, volumeId: string, index: number): string => `${application}-${volumeId.slice(0, 8)}-${index}`
+export const volumeName = (application: string, volumeId: string, index: number): string =>
+  `${application}-${volumeId.slice(0, 8)}-${index}`
