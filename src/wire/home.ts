@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { AppError } from '../model/error.ts'
 
 /** One server per folder: whoever listens on its lock socket owns it, and a socket that nobody answers on is a leftover. */
 export async function lockHome(home: string): Promise<Server> {
-  mkdirSync(home, { recursive: true, mode: 0o711 })
+  mkdirSync(home, { recursive: true })
+  // Others may pass through (the database runs as another user), not look: setup may have made it narrower.
+  chmodSync(home, 0o711)
   const path = join(home, 'lock.sock')
   if (existsSync(path)) {
     const answered = await new Promise<boolean>((resolve) => {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { workFolder } from './server.ts'
@@ -38,9 +38,12 @@ export class Repository {
     return this.git('rev-parse', 'HEAD').trim()
   }
 
-  /** What the pusher is shown. */
-  push(url: string, branch = 'main'): string {
-    return this.git('push', url, branch)
+  /** Resolves to what the pusher is shown, once the deployment is over. */
+  push(url: string, branch = 'main'): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const options = { cwd: this.folder, env: { ...process.env, GIT_TERMINAL_PROMPT: '0' }, maxBuffer: 64 * 1024 * 1024 }
+      execFile('git', ['push', url, branch], options, (error, _out, shown) => (error ? reject(new Error(shown)) : resolve(shown)))
+    })
   }
 
   git(...argv: string[]): string {

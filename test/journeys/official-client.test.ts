@@ -74,7 +74,7 @@ describe('the official TypeScript client drives Berth unmodified', () => {
 
   test('a deploy is queued before the answer leaves and ends deployed', async () => {
     const repository = new Repository('official', { Dockerfile: 'FROM scratch\nEXPOSE 8080\n' })
-    repository.push(remoteUrl(server, place.environmentId, 'api'))
+    await repository.push(remoteUrl(server, place.environmentId, 'api'))
     await settle(ids.application)
     const queued = (await official.make(qovery.ApplicationActionsApi).deployApplication(ids.application)).data
     expect(queued.state).toMatch(/QUEUED|BUILDING|DEPLOYING|DEPLOYED/)
