@@ -13,6 +13,8 @@ import { placeOf, rolloutOf, workloadOf } from './release.ts'
 
 /** Milliseconds between looks at everything on a cluster, whatever its events say. */
 const RESYNC = 15_000
+/** Milliseconds of a look that are worth a line: people are promised the truth within 2 s. */
+const SLOW = 1500
 /** Milliseconds before an instance is started again: doubled with every try up to the limit, back to the first after it was ready. */
 const FIRST_BACKOFF = 200
 const LAST_BACKOFF = 60_000
@@ -120,9 +122,11 @@ class ClusterWatch {
     }
     do {
       this.#busy.set(id, 'looking')
+      const begun = Date.now()
       await this.#observe(id).catch((error: unknown) =>
         this.#deps.log.warn({ application: id, error: messageOf(error) }, 'an application cannot be observed'),
       )
+      if (Date.now() - begun > SLOW) this.#deps.log.warn({ application: id, ms: Date.now() - begun }, 'looking at an application took long')
     } while (this.#busy.get(id) === 'again' && !this.#stop.signal.aborted)
     this.#busy.delete(id)
   }

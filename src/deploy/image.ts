@@ -14,6 +14,7 @@ import { ensureOwnRepository } from '../source/git/own.ts'
 import { checkedEntries, checkOut, readDockerfile, treeId } from '../source/git/tree.ts'
 import { resolveTag } from '../source/registry/client.ts'
 import { findRegistry } from '../store/registry.ts'
+import { findRepositoryNode } from '../store/repository.ts'
 import { findBuild, forgetBuild, recordBuild } from '../store/release.ts'
 import { fingerprintOf, openSecret } from '../store/variable.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
@@ -108,6 +109,7 @@ async function buildCommit(deps: Dependencies, making: Making, source: GitSource
 async function fetchSource(deps: Dependencies, making: Making, source: GitSource): Promise<{ folder: string; commit: Commit }> {
   const wanted = making.wanted.commit
   if (source.ownRepositoryId) {
+    await checkHome(deps, source.ownRepositoryId)
     const folder = await ensureOwnRepository(deps.folders.git, source.ownRepositoryId)
     const id = wanted ?? (await branchHead(folder, source.branch))
     if (!id) throw new AppError('invalid', `Nothing was pushed to the branch ${source.branch} yet: run git push berth ${source.branch}.`)
@@ -117,6 +119,16 @@ async function fetchSource(deps: Dependencies, making: Making, source: GitSource
   making.onLine(`Fetching ${source.url}, branch ${source.branch}`)
   const mirror = new Mirror(deps.folders.mirrors, { url: source.url, branch: source.branch }, deps.egress)
   return { folder: mirror.folder, commit: await mirror.fetch(wanted, making.signal) }
+}
+
+/** Pushed repositories are data of one node; only processes that share its folder can build from it. */
+async function checkHome(deps: Dependencies, repositoryId: string): Promise<void> {
+  const home = await findRepositoryNode(deps.db, repositoryId)
+  if (home !== deps.node)
+    throw new AppError(
+      'unavailable',
+      `The repository was pushed to the node ${home ?? '(none)'}, this is ${deps.node}: let both share BERTH_GIT_DIR and BERTH_NODE, or use a Git URL.`,
+    )
 }
 
 async function buildInputs(deps: Dependencies, making: Making, dockerfile: ReturnType<typeof parseDockerfile>) {

@@ -28,3 +28,8 @@ export async function findRepository(db: Db, organizationIds: string[], environm
     .where('deleted_at', 'is', null)
     .executeTakeFirst()
 }
+
+/** The node whose folder holds the repository. */
+export async function findRepositoryNode(db: Db, id: string): Promise<string | undefined> {
+  return (await db.selectFrom('repository').select('node').where('id', '=', id).executeTakeFirst())?.node
+}

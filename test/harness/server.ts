@@ -126,6 +126,7 @@ export class TestServer {
 
   /** Ends it and removes everything it made, through the project's own `bin/down --purge`. */
   async remove(): Promise<void> {
+    if (process.env['KEEP_LOG']) appendFileSync(process.env['KEEP_LOG'], this.log)
     await this.#end('SIGTERM')
     const images = await dockerImage(this.environment['BERTH_EDGE_IMAGE'] ?? 'berth-edge:1.40.0')
     if (existsSync(join(this.home, 'clusters')) && images) await takeDown(this.home)
