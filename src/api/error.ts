@@ -22,11 +22,7 @@ const body = (status: number, detail: string, code?: string) => ({
   ...(code ? { code } : {}),
 })
 
-type Issue = {
-  instancePath: string
-  message?: string
-  params?: { issue?: { code?: string; keys?: string[]; expected?: string; input?: unknown } }
-}
+type Issue = { instancePath: string; message?: string; keyword?: string; params?: { keys?: string[] } }
 
 /** Every failure leaves as `{status, error, detail}`; what was expected, what was found, and at which path. */
 export function answerErrors(app: FastifyInstance): void {
@@ -57,8 +53,8 @@ function describe(issue: Issue): string {
       .replace(/^\//, '')
       .replace(/\/(\d+)/g, '[$1]')
       .replaceAll('/', '.') || 'body'
-  const detail = issue.params?.issue
-  if (detail?.code === 'unrecognized_keys')
-    return `${path}: there is no field ${(detail.keys ?? []).map((key) => JSON.stringify(key)).join(', ')} here`
+  const { keys } = issue.params ?? {}
+  if (issue.keyword === 'unrecognized_keys' && keys)
+    return keys.map((key) => `${path === 'body' ? '' : `${path}.`}${key}: there is no field ${JSON.stringify(key)} here`).join('; ')
   return `${path}: ${(issue.message ?? 'is wrong').replace(/^Invalid input: /, '').replace(/, received /, ', found ')}`
 }

@@ -43,10 +43,8 @@ const listOf = (networks: string[]): BlockList => {
   return list
 }
 
+/** `::ffff:a.b.c.d` is the IPv4 address that it carries: BlockList sees through it. */
 const has = (list: BlockList, address: string): boolean => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
-
-/** `::ffff:a.b.c.d` is the IPv4 address it carries. */
-const unmapped = (address: string): string => /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address
 
 /** Which addresses Berth's own processes (Git, registries) may connect to: public ones, and what `BERTH_EGRESS_ALLOW` opens. */
 export class Egress {
@@ -74,8 +72,7 @@ export class Egress {
   }
 
   allows(host: string, address: string): boolean {
-    const plain = unmapped(address)
-    return this.#hosts.has(host) || has(this.#networks, plain) || !has(this.#reserved, plain)
+    return this.#hosts.has(host) || has(this.#networks, address) || !has(this.#reserved, address)
   }
 }
 
