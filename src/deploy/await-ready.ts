@@ -37,13 +37,17 @@ export async function awaitReady(
     run.signal.throwIfAborted()
     const observation = (await listObservations(deps.db, [applicationId])).get(applicationId)
     const instances = targets.map((target) => find(observation, targetName(workload.place, target)))
-    if (instances.every((instance) => instance?.state === 'ready')) return
+    if (instances.every((instance) => instance?.state === 'ready' && (workload.readiness !== null || isSteady(instance)))) return
     const failure = instances.map((instance) => instance && hopeless(instance)).find((found) => found)
     if (failure) throw new RolloutFailure({ ...failure, evidence: evidenceOf(observation, targets, workload) })
     if (Date.now() > deadline) throw new RolloutFailure(late(instances, { seconds, evidence: evidenceOf(observation, targets, workload) }))
     await deps.wakeups.wait('observation', { id: applicationId, ms: LOOK, signal: run.signal })
   }
 }
+
+/** Milliseconds that an instance without any probe must have been running to count as ready: most that crash do so at once. */
+const STEADY = 3000
+const isSteady = (instance: Instance): boolean => instance.startedAt !== null && Date.now() - Date.parse(instance.startedAt) >= STEADY
 
 const find = (observation: Observation | undefined, name: string): Instance | undefined =>
   observation?.instances.find((instance) => instance.name === name)

@@ -70,8 +70,7 @@ export class DockerEngine implements Engine, Inspection {
       case 'route':
         return this.#routes.set(step.place, step.targets, step.ports, context.signal)
       case 'retire':
-        await this.#instances.retire(step.place, step.keep, context, (name) => this.#stop(name, step.place))
-        return this.#touch(step.place.applicationId)
+        return this.#retire(step, context)
       case 'remove':
         return this.#instances.removeRest(step.place)
     }
@@ -158,10 +157,18 @@ export class DockerEngine implements Engine, Inspection {
     })
   }
 
-  #stop(name: string, place: Place): void {
-    this.#stopping.add(name)
-    this.#prober.forget(name)
-    this.#touch(place.applicationId)
+  /** What is known of an instance goes with it: one of the same name may come back when a failed release returns to the old one. */
+  async #retire(step: EngineStep & { kind: 'retire' }, context: ApplyContext): Promise<void> {
+    const gone: string[] = []
+    const onStopping = (name: string): void => {
+      gone.push(name)
+      this.#stopping.add(name)
+      this.#prober.forget(name)
+      this.#touch(step.place.applicationId)
+    }
+    await this.#instances.retire(step.place, step.keep, context, onStopping)
+    for (const name of gone) this.#forget(name)
+    this.#touch(step.place.applicationId)
   }
 
   #forget(name: string): void {

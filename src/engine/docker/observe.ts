@@ -53,7 +53,7 @@ function stateOf(found: Inspected, seen: { verdict: Verdict | undefined; stoppin
   if (found.State.Restarting) return 'exited'
   if (!found.State.Running) return found.State.Status === 'created' ? 'starting' : 'exited'
   if (seen.verdict?.ready) return 'ready'
-  return found.RestartCount > 0 || found.State.FinishedAt !== NEVER ? 'unready' : 'starting'
+  return seen.verdict?.wasReady || found.RestartCount > 0 || found.State.FinishedAt !== NEVER ? 'unready' : 'starting'
 }
 
 const SIGNALS: Record<number, string> = { 130: 'SIGINT', 134: 'SIGABRT', 137: 'SIGKILL', 139: 'SIGSEGV', 143: 'SIGTERM' }

@@ -2,7 +2,8 @@ import type { Probe } from '../../model/probe.ts'
 import { tryProbe, type Exec } from './probe.ts'
 
 export type Probed = { name: string; address: string; startedAt: string; readiness: Probe | null; liveness: Probe | null; exec: Exec }
-export type Verdict = { ready: boolean; message: string | null }
+/** `wasReady`: since this start; an instance that never was is still starting. */
+export type Verdict = { ready: boolean; wasReady: boolean; message: string | null }
 
 type Watch = { startedAt: string; verdict: Verdict; abort: AbortController }
 
@@ -24,7 +25,7 @@ export class Prober {
     current?.abort.abort()
     const watch: Watch = {
       startedAt: instance.startedAt,
-      verdict: { ready: known || instance.readiness === null, message: null },
+      verdict: { ready: known || instance.readiness === null, wasReady: known, message: null },
       abort: new AbortController(),
     }
     this.#watches.set(instance.name, watch)
@@ -50,7 +51,7 @@ export class Prober {
 
   #judge(name: string, watch: Watch, ready: boolean, message: string | null): void {
     const changed = watch.verdict.ready !== ready || watch.verdict.message !== message
-    watch.verdict = { ready, message }
+    watch.verdict = { ready, wasReady: watch.verdict.wasReady || ready, message }
     if (changed) this.#onChange(name)
   }
 

@@ -1,0 +1,353 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
+import { ask } from '../harness/load.ts'
+import { Repository, remoteUrl } from '../harness/repository.ts'
+import { freePort, TestServer, until, workFolder, type Place } from '../harness/server.ts'
+
+let server: TestServer
+let place: Place
+let registry: ChildProcess
+let registryPort: number
+const images = resolve(import.meta.dirname, '../harness/images')
+const files = { Dockerfile: readFileSync(join(images, 'Dockerfile'), 'utf8'), 'server.pl': readFileSync(join(images, 'server.pl'), 'utf8') }
+
+const docker = (...argv: string[]): string =>
+  execFileSync('/usr/bin/docker', argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
+const names = (app: Service): string[] =>
+  docker('ps', '--format', '{{.Names}}', '--filter', `label=berth.application=${app.id}`)
+    .split('\n')
+    .filter((line) => line !== '')
+    .sort()
+const urlOf = async (app: Service): Promise<string> =>
+  (await server.client.list<{ url: string; is_default: boolean }>(`/application/${app.id}/link`)).find((link) => link.is_default)?.url ?? ''
+const get = async (app: Service, path = '/'): Promise<string> => (await ask(await urlOf(app), server.info.caFile, { path })).body
+const explain = (app: Service) =>
+  server.client.get<{ health: string; explanation: { reason: string; message: string; remedy: string } | null }>(
+    `/service/${app.id}/explain`,
+  )
+
+/** Creates, pushes and waits; the state it came to rest in. */
+async function deploy(
+  name: string,
+  more: Record<string, unknown>,
+  advanced: Record<string, unknown> = {},
+): Promise<{ app: Service; state: string }> {
+  const app = await createHello(server.client, place.environmentId, { name, ...more })
+  await server.client.put(`/application/${app.id}/advancedSettings`, { ...quick, ...advanced })
+  await new Repository(name, files).push(remoteUrl(server, place.environmentId, name))
+  return { app, state: await settled(server.client, app.id) }
+}
+
+const redeploy = async (app: Service, change: Record<string, unknown>): Promise<string> => {
+  await server.client.put(`/application/${app.id}`, { healthchecks: {}, ...change })
+  await server.client.post(`/application/${app.id}/deploy`)
+  return settled(server.client, app.id)
+}
+
+beforeAll(async () => {
+  server = await TestServer.start()
+  place = await server.place('docker')
+  registryPort = await freePort()
+  const folder = workFolder('registry')
+  writeFileSync(
+    join(folder, 'config.yml'),
+    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: 127.0.0.1:${registryPort}}\n`,
+  )
+  registry = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: 'ignore' })
+  await until('the registry to answer', 20, () =>
+    fetch(`http://127.0.0.1:${registryPort}/v2/`).then(
+      (answer) => answer.ok,
+      () => false,
+    ),
+  )
+})
+afterAll(async () => {
+  registry.kill()
+  await server.remove()
+})
+
+describe('instances', () => {
+  test('several instances share the traffic', async () => {
+    const { app, state } = await deploy('several', { min_running_instances: 3, max_running_instances: 3 })
+    expect(state).toBe('DEPLOYED')
+    expect(names(app)).toHaveLength(3)
+    const seen = new Set<string>()
+    for (let n = 0; n < 30; n++) seen.add(await get(app, '/who'))
+    expect(seen.size).toBe(3)
+  })
+
+  test('another application of the environment reaches them by the internal host name', async () => {
+    const { app } = await deploy('caller', {})
+    const [target] = (
+      await server.client.list<{ key: string; value: string; service_name?: string }>(`/variable?parent_id=${app.id}&scope=APPLICATION`)
+    ).filter((one) => one.key.endsWith('_HOST_INTERNAL') && one.service_name === 'several')
+    expect(await get(app, `/env/${target?.key}`)).toBe(target?.value)
+    expect(await get(app, `/call/${target?.value}/8080`)).toBe('reached: hello')
+  })
+
+  test('CPU, memory, arguments and a read-only root hold', async () => {
+    const { app, state } = await deploy(
+      'limits',
+      { cpu: 250, memory: 128, entrypoint: 'perl', arguments: ['/app/server.pl'] },
+      { 'security.read_only_root_filesystem': true },
+    )
+    expect(state).toBe('DEPLOYED')
+    const [found] = JSON.parse(docker('inspect', names(app)[0] ?? '')) as {
+      HostConfig: { NanoCpus: number; Memory: number }
+      Config: { Entrypoint: string[]; Cmd: string[] }
+    }[]
+    expect(found?.HostConfig).toMatchObject({ NanoCpus: 250_000_000, Memory: 128 * 1024 * 1024 })
+    expect(found?.Config).toMatchObject({ Entrypoint: ['perl'], Cmd: ['/app/server.pl'] })
+    expect(await get(app, '/write')).toContain('refused: Read-only file system')
+  })
+
+  test('an application that needs more memory than it has is told as out of memory', async () => {
+    const { app, state } = await deploy('hungry', {
+      memory: 32,
+      ports: [],
+      entrypoint: 'perl',
+      arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'],
+    })
+    expect(state).toBe('DEPLOYMENT_ERROR')
+    expect((await explain(app)).explanation).toMatchObject({ reason: 'OutOfMemory', remedy: expect.stringContaining('memory') as string })
+    await server.client.delete(`/application/${app.id}`)
+  })
+})
+
+describe('probes', () => {
+  const http = (path: string, more: Record<string, unknown> = {}) => ({
+    type: { http: { path, port: 8080, scheme: 'HTTP' } },
+    initial_delay_seconds: 0,
+    period_seconds: 1,
+    timeout_seconds: 1,
+    success_threshold: 1,
+    failure_threshold: 2,
+    ...more,
+  })
+
+  test('an instance gets traffic only once its readiness probe succeeds, and loses it when it fails', async () => {
+    const { app, state } = await deploy('probed', { healthchecks: { readiness_probe: http('/ready', { failure_threshold: 10 }) } })
+    expect(state).toBe('DEPLOYED')
+    expect(await get(app)).toBe('hello')
+    const fast = await redeploy(app, { healthchecks: { readiness_probe: http('/ready'), liveness_probe: null } })
+    expect(fast).toBe('DEPLOYED')
+    await get(app, '/unready')
+    await until('the status to say so', 10, async () => (await explain(app)).health === 'error')
+    expect((await explain(app)).explanation?.message).toContain('answered 503')
+    await until('the edge to have no instance left', 5, async () => (await ask(await urlOf(app), server.info.caFile)).status === 503)
+  })
+
+  test('a failing liveness probe restarts the instance', async () => {
+    const { app } = await deploy('alive', { healthchecks: { liveness_probe: http('/live') } })
+    await get(app, '/dead')
+    const live = async (): Promise<number> => (await ask(await urlOf(app), server.info.caFile, { path: '/live' })).status
+    expect(await live()).toBe(503)
+    await until('it to be restarted', 20, async () => (await live()) === 200)
+    expect(docker('inspect', '--format', '{{.State.StartedAt}} {{.State.FinishedAt}}', names(app)[0] ?? '')).not.toContain('0001-01-01')
+  })
+
+  test('tcp and exec probes work too, and a release that never becomes ready ends at the deadline that was told', async () => {
+    const exec = {
+      type: { exec: { command: ['perl', '-e', 'exit !-e "/app/server.pl"'] } },
+      initial_delay_seconds: 0,
+      period_seconds: 1,
+      timeout_seconds: 2,
+    }
+    const { app, state } = await deploy('exec', {
+      healthchecks: { readiness_probe: exec, liveness_probe: { ...exec, type: { tcp: { port: 8080 } } } },
+    })
+    expect(state).toBe('DEPLOYED')
+    const never = { ...exec, type: { exec: { command: ['perl', '-e', 'exit 1'] } }, failure_threshold: 1, timeout_seconds: 1 }
+    expect(await redeploy(app, { healthchecks: { readiness_probe: never } })).toBe('DEPLOYMENT_ERROR')
+    expect(await deploymentLog(server.client, place.environmentId)).toMatch(/for 33 s at most/)
+    expect((await explain(app)).explanation?.message).toContain('Not ready within 33 s')
+    expect(await get(app)).toBe('hello')
+  })
+})
+
+describe('volumes', () => {
+  test('they are one per instance, kept over deploys and stops, and removed on delete', async () => {
+    const { app } = await deploy('stateful', {
+      min_running_instances: 2,
+      max_running_instances: 2,
+      storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }],
+    })
+    const volumes = (): string[] =>
+      docker('volume', 'ls', '--quiet', '--filter', `label=berth.application=${app.id}`)
+        .split('\n')
+        .filter((line) => line !== '')
+    expect(volumes()).toHaveLength(2)
+    for (let n = 0; n < 6; n++) await get(app, '/count')
+    expect(await redeploy(app, { cpu: 300 })).toBe('DEPLOYED')
+    expect(await deploymentLog(server.client, place.environmentId)).toContain('replaced one by one, stop first')
+    expect(Number(await get(app, '/count'))).toBeGreaterThan(1)
+    await server.client.post(`/application/${app.id}/stop`)
+    expect(await settled(server.client, app.id)).toBe('STOPPED')
+    expect(volumes()).toHaveLength(2)
+    await server.client.post(`/application/${app.id}/deploy`)
+    await settled(server.client, app.id)
+    expect(Number(await get(app, '/count'))).toBeGreaterThan(1)
+    await server.client.delete(`/application/${app.id}`)
+    await until('the volumes to be gone', 30, () => Promise.resolve(volumes().length === 0))
+  })
+
+  test('a release that fails gives the volume back to the old one', async () => {
+    const { app } = await deploy('returning', { storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] })
+    await get(app, '/count')
+    expect(await redeploy(app, { entrypoint: 'perl', arguments: ['-e', 'exit 5'] })).toBe('DEPLOYMENT_ERROR')
+    expect(Number(await get(app, '/count'))).toBe(2)
+  })
+})
+
+describe('ports', () => {
+  test('several public ports have names of their own; TCP and UDP have listeners', async () => {
+    const [tcpPort, udpPort] = [await freePort(), await freePort()]
+    const ports = [
+      { internal_port: 8080, publicly_accessible: true, protocol: 'HTTP', name: 'web', is_default: true },
+      { internal_port: 9000, publicly_accessible: true, protocol: 'TCP', external_port: tcpPort },
+      { internal_port: 9001, publicly_accessible: true, protocol: 'UDP', external_port: udpPort },
+    ]
+    const { app, state } = await deploy('ports', { ports })
+    expect(state).toBe('DEPLOYED')
+    const links = await server.client.list<{ url: string }>(`/application/${app.id}/link`)
+    expect((await ask(links.find((link) => link.url.startsWith('https://web-'))?.url ?? '', server.info.caFile)).body).toBe('hello')
+    expect(await overTcp(tcpPort)).toBe('tcp:ping')
+    expect(await overUdp(udpPort)).toBe('udp:ping')
+    const taken = server.client.post(`/environment/${place.environmentId}/application`, {
+      name: 'taken',
+      git_repository: { url: 'https://example.com/a.git', provider: 'GITHUB' },
+      healthchecks: {},
+      ports: [{ internal_port: 1, publicly_accessible: true, protocol: 'TCP', external_port: tcpPort }],
+    })
+    await expect(taken).rejects.toThrow(/is taken on this cluster/)
+  })
+
+  test('a name that nobody has answers 404, not somebody else', async () => {
+    expect(await ask(`https://nobody.test.localhost:${server.httpsPort}`, server.info.caFile)).toEqual({
+      status: 404,
+      body: 'No application answers to this name.',
+    })
+  })
+})
+
+function overTcp(port: number): Promise<string> {
+  return new Promise((done, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('ping'))
+    socket.once('data', (data: Buffer) => {
+      socket.destroy()
+      done(data.toString())
+    })
+    socket.once('error', reject)
+  })
+}
+
+function overUdp(port: number): Promise<string> {
+  return new Promise((done, reject) => {
+    const socket = createSocket('udp4')
+    const timer = setTimeout(() => reject(new Error('no UDP answer within 5 s')), 5000)
+    socket.once('message', (data) => {
+      clearTimeout(timer)
+      socket.close()
+      done(data.toString())
+    })
+    socket.send('ping', port, '127.0.0.1')
+  })
+}
+
+describe('an image from a registry', () => {
+  test('its tag is resolved to a digest once, and it runs by that digest', async () => {
+    const name = `127.0.0.1:${registryPort}/team/web`
+    docker('build', '--quiet', '--tag', `${name}:1.0`, images)
+    docker('push', '--quiet', `${name}:1.0`)
+    const made = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
+      name: 'local',
+      kind: 'GENERIC_CR',
+      url: `http://127.0.0.1:${registryPort}`,
+      config: {},
+    })
+    const container = await server.client.post<Service>(`/environment/${place.environmentId}/container`, {
+      name: 'from-image',
+      registry_id: made.id,
+      image_name: 'team/web',
+      tag: '1.0',
+      healthchecks: {},
+      ports: [{ internal_port: 8080, publicly_accessible: true }],
+    })
+    await server.client.post(`/container/${container.id}/deploy`)
+    const state = async (): Promise<string> => (await server.client.get<{ state: string }>(`/container/${container.id}/status`)).state
+    await until('it to be deployed', 40, async () => /DEPLOYED|ERROR/.test(await state()))
+    expect(await state()).toBe('DEPLOYED')
+    expect(docker('inspect', '--format', '{{.Config.Image}}', names(container)[0] ?? '')).toMatch(/team\/web@sha256:[0-9a-f]{64}$/)
+    const [link] = await server.client.list<{ url: string }>(`/container/${container.id}/link`)
+    expect((await ask(link?.url ?? '', server.info.caFile)).body).toBe('hello')
+    await server.client.post(`/container/${container.id}/deploy`, { image_tag: 'missing' })
+    await until('it to fail', 20, async () => (await state()) === 'BUILD_ERROR')
+    const { explanation } = await server.client.get<{ explanation: { message: string } }>(`/service/${container.id}/explain`)
+    expect(explanation.message).toContain('has no image team/web with the tag missing')
+    docker('rmi', '--force', `${name}:1.0`)
+  })
+})
+
+describe('a Git repository elsewhere', () => {
+  test('is fetched over HTTP, and built again only when its source changed', async () => {
+    const source = new Repository('elsewhere', files)
+    const helper = await server.client.post<Service>(`/environment/${place.environmentId}/application`, {
+      name: 'origin',
+      git_repository: { url: `${server.client.apiUrl}/git/${place.environmentId}/origin.git`, provider: 'GITHUB', branch: 'main' },
+      healthchecks: {},
+      auto_deploy: false,
+    })
+    await source.push(remoteUrl(server, place.environmentId, 'origin'))
+    const { createServer } = await import('node:http')
+    const { gitBackend, ownRepositoryFolder } = await import('../../src/source/git/own.ts')
+    const folder = ownRepositoryFolder(join(server.home, 'git'), (await repositoryIdOf(helper)) ?? '')
+    const origin = createServer((request, response) => {
+      const [path = '', query = ''] = (request.url ?? '').replace('/public.git', '').split('?')
+      void gitBackend({
+        folder,
+        path,
+        query,
+        method: request.method ?? 'GET',
+        contentType: request.headers['content-type'] ?? '',
+        encoding: String(request.headers['content-encoding'] ?? ''),
+        protocol: String(request.headers['git-protocol'] ?? ''),
+        user: '',
+        body: request,
+      }).then((answer) => response.writeHead(answer.status, answer.headers).end(answer.body))
+    })
+    const port = await freePort()
+    await new Promise<void>((done) => origin.listen(port, '127.0.0.1', done))
+    const app = await server.client.post<Service>(`/environment/${place.environmentId}/application`, {
+      name: 'fetched',
+      git_repository: { url: `http://127.0.0.1:${port}/public.git`, provider: 'GITLAB', branch: 'main' },
+      healthchecks: {},
+      ports: [{ internal_port: 8080, publicly_accessible: true }],
+    })
+    await server.client.post(`/application/${app.id}/deploy`)
+    expect(await settled(server.client, app.id)).toBe('DEPLOYED')
+    expect(await get(app)).toBe('hello')
+    expect((await server.client.get<{ git_repository: { provider: string } }>(`/application/${app.id}`)).git_repository.provider).toBe(
+      'GITLAB',
+    )
+    origin.close()
+  })
+
+  async function repositoryIdOf(app: Service): Promise<string | undefined> {
+    const { readdirSync } = await import('node:fs')
+    const head = execFileSync('git', ['ls-remote', remoteUrl(server, place.environmentId, 'origin')], { encoding: 'utf8' }).split(/\s/)[0]
+    expect(app.id).not.toBe('')
+    return readdirSync(join(server.home, 'git'))
+      .find(
+        (name) =>
+          execFileSync('git', ['--git-dir', join(server.home, 'git', name), 'for-each-ref', '--format=%(objectname)'], {
+            encoding: 'utf8',
+          }).trim() === head,
+      )
+      ?.replace('.git', '')
+  }
+})
