@@ -22,6 +22,8 @@ import { infoFile, lockHome, markCluster, masterKey, writePrivate, type ServerIn
 import { wireMemory } from './wire/memory.ts'
 
 const VERSION = '0.1.0'
+/** Milliseconds that a clean shutdown may take: a fast stop of the embedded database has 20 s of its own. */
+const STOP_LIMIT = 30_000
 
 /** The only place that names concrete adapters. Starts in the order things need each other, stops in the reverse one. */
 async function main(): Promise<void> {
@@ -89,6 +91,10 @@ async function main(): Promise<void> {
     if (stopping) return
     stopping = true
     log.info({ signal }, 'stopping; applications keep serving')
+    setTimeout(() => {
+      log.error('the shutdown took too long; what was running goes on after the next start')
+      process.exit(1)
+    }, STOP_LIMIT).unref()
     void (async () => {
       await api.close()
       await conductor.stop()

@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { AppError } from '../model/error.ts'
 import { findCaller, type Caller } from '../store/account.ts'
@@ -57,6 +57,7 @@ export async function createApi(deps: Dependencies, settings: ApiSettings): Prom
     const caller = await authenticate(deps, request)
     if (!caller && request.url.startsWith('/git/'))
       reply.header('www-authenticate', 'Basic realm="Berth: any user name, an API token as password"')
+    if (!caller && request.headers.upgrade) closeAfter(request, reply)
     if (!caller) throw new AppError('unauthenticated', 'Send a valid API token: Authorization: Token <token> (or Bearer).')
     request.caller = caller
   })
@@ -103,6 +104,12 @@ function emptyJsonBodies(app: FastifyInstance): void {
 function refusePrototype(key: string, value: unknown): unknown {
   if (key === '__proto__') throw new SyntaxError('__proto__')
   return value
+}
+
+/** An upgrade that is refused would keep its connection, which nobody reads any more, until the server ends. */
+function closeAfter(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('connection', 'close')
+  reply.raw.once('finish', () => request.raw.socket.destroySoon())
 }
 
 async function authenticate(deps: Dependencies, request: FastifyRequest): Promise<Caller | undefined> {

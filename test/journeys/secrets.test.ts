@@ -73,8 +73,7 @@ describe('a secret', () => {
 
   test('works in a build by --mount=type=secret, and is redacted where the build prints it', async () => {
     repository.commit({
-      Dockerfile:
-        'FROM debian:bookworm-slim\nWORKDIR /app\nRUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN && test -s /run/secrets/TOKEN\nCOPY hello.pl .\nCMD ["perl", "hello.pl"]\n',
+      Dockerfile: `FROM debian:bookworm-slim\nRUN echo ${Date.now()}\nWORKDIR /app\nRUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN && test -s /run/secrets/TOKEN\nCOPY hello.pl .\nCMD ["perl", "hello.pl"]\n`,
     })
     const shown = await push()
     expect(await settled(server.client, app.id)).toBe('DEPLOYED')
@@ -91,8 +90,7 @@ describe('a secret', () => {
       variable_parent_id: app.id,
     })
     repository.commit({
-      Dockerfile:
-        'FROM debian:bookworm-slim\nARG COLOUR\nARG QOVERY_ENVIRONMENT_NAME\nRUN echo "colour=$COLOUR env=$QOVERY_ENVIRONMENT_NAME project=[$QOVERY_PROJECT_ID]"\nWORKDIR /app\nCOPY hello.pl .\nCMD ["perl", "hello.pl"]\n',
+      Dockerfile: `FROM debian:bookworm-slim\nRUN echo ${Date.now()}\nARG COLOUR\nARG QOVERY_ENVIRONMENT_NAME\nRUN echo "colour=\$COLOUR env=\$QOVERY_ENVIRONMENT_NAME project=[\$QOVERY_PROJECT_ID]"\nWORKDIR /app\nCOPY hello.pl .\nCMD ["perl", "hello.pl"]\n`,
     })
     await push()
     expect(await deploymentLog(server.client, place.environmentId)).toContain('colour=green env=test project=[]')
