@@ -101,6 +101,6 @@ export function readConfig(environment: Record<string, string | undefined>) {
 const CLIENT_SETTINGS = new Set(['BERTH_TOKEN', 'BERTH_URL'])
 
 function nearest(unknown: string): string {
-  const found = Object.keys(settings).find((key) => key.startsWith(unknown.slice(0, 9)))
+  const found = Object.keys(settings).find((key) => key.startsWith(unknown.slice(0, 7)))
   return found ? ` Did you mean ${found}?` : ''
 }

@@ -1,4 +1,4 @@
-import { DockerfileParser, type Arg, type From } from 'dockerfile-ast'
+import { DockerfileParser, type From } from 'dockerfile-ast'
 import { AppError } from '../model/error.ts'
 
 export type Dockerfile = {
@@ -19,12 +19,10 @@ export function parseDockerfile(text: string): Dockerfile {
   const parsed = DockerfileParser.parse(text)
   const froms = parsed.getFROMs()
   if (froms.length === 0) throw new AppError('invalid', 'The Dockerfile has no FROM.')
-  const args = parsed
-    .getInstructions()
-    .filter((one) => one.getKeyword() === 'ARG')
-    .flatMap((one) => (one as Arg).getProperties())
   const known = new Map<string, { name: string; value: string | null }>()
-  for (const arg of args) if (!known.has(arg.getName())) known.set(arg.getName(), { name: arg.getName(), value: arg.getValue() })
+  const args = parsed.getInstructions().filter((one) => one.getKeyword() === 'ARG')
+  for (const text of args.flatMap((one) => one.getArguments()).map((argument) => argument.getValue()))
+    if (!known.has(nameIn(text))) known.set(nameIn(text), { name: nameIn(text), value: defaultIn(text) })
   const stages = froms.map((from) => ({ name: from.getBuildStage(), image: imageOf(from, known) }))
   const names = new Set(stages.flatMap((stage, index) => [String(index), ...(stage.name ? [stage.name.toLowerCase()] : [])]))
   return {
@@ -41,6 +39,11 @@ export function parseDockerfile(text: string): Dockerfile {
     ],
   }
 }
+
+/** `NAME`, `NAME=value` and `NAME="value"`, several on one line: the parser's own ARG type knows the first only. */
+const nameIn = (argument: string): string => argument.split('=')[0] ?? ''
+const defaultIn = (argument: string): string | null =>
+  argument.includes('=') ? argument.slice(argument.indexOf('=') + 1).replace(/^(["'])(.*)\1$/, '$2') : null
 
 function imageOf(from: From, args: Map<string, { value: string | null }>): string {
   const image = from.getImage() ?? ''
