@@ -90,7 +90,7 @@ describe('a secret', () => {
       variable_parent_id: app.id,
     })
     repository.commit({
-      Dockerfile: `FROM debian:bookworm-slim\nRUN echo ${Date.now()}\nARG COLOUR\nARG QOVERY_ENVIRONMENT_NAME\nRUN echo "colour=\$COLOUR env=\$QOVERY_ENVIRONMENT_NAME project=[\$QOVERY_PROJECT_ID]"\nWORKDIR /app\nCOPY hello.pl .\nCMD ["perl", "hello.pl"]\n`,
+      Dockerfile: `FROM debian:bookworm-slim\nRUN echo ${Date.now()}\nARG COLOUR\nARG QOVERY_ENVIRONMENT_NAME\nRUN echo "colour=$COLOUR env=$QOVERY_ENVIRONMENT_NAME project=[$QOVERY_PROJECT_ID]"\nWORKDIR /app\nCOPY hello.pl .\nCMD ["perl", "hello.pl"]\n`,
     })
     await push()
     expect(await deploymentLog(server.client, place.environmentId)).toContain('colour=green env=test project=[]')

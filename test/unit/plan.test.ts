@@ -61,7 +61,7 @@ describe('a rollout', () => {
         const indexes = new Set(targetsOf(serving).map((target) => target.index))
         for (const step of steps) {
           if (step.kind === 'retire')
-            for (const index of [...indexes]) if (!step.keep.some((target) => target.index === index)) indexes.delete(index)
+            for (const index of indexes) if (!step.keep.some((target) => target.index === index)) indexes.delete(index)
           if (step.kind === 'apply') for (const target of step.targets) expect(indexes.has(target.index)).toBe(false)
           if (step.kind === 'apply') for (const target of step.targets) indexes.add(target.index)
         }
