@@ -116,29 +116,42 @@ export async function finishEnvironmentDeletion(tx: Tx, id: string): Promise<boo
   return result.numUpdatedRows > 0n
 }
 
-/** The environment's subnet, chosen once out of the pool: the first /`size` that no live environment of the cluster has. */
-export async function subnetOf(db: Db, environmentId: string, pool: { base: string; prefix: number; size: number }): Promise<string> {
+/**
+ * The environment's subnet out of the pool, chosen once: the first /`size` that no live environment of the cluster has and that overlaps nothing in `taken`
+ * (what the engine has for others). One that was chosen before its network was made is given up when somebody else took it meanwhile.
+ */
+export async function subnetOf(
+  db: Db,
+  environmentId: string,
+  pool: { base: string; prefix: number; size: number },
+  taken: string[],
+): Promise<string> {
   return db.transaction().execute(async (tx) => {
     const row = await tx
       .selectFrom('environment')
       .select(['subnet', 'cluster_id'])
       .where('id', '=', environmentId)
       .executeTakeFirstOrThrow()
-    if (row.subnet) return row.subnet
     await sql`select pg_advisory_xact_lock(hashtext(${row.cluster_id}))`.execute(tx)
     const free = await sql<{ subnet: string }>`
-      select set_masklen(${pool.base}::inet + (n * ${2 ** (32 - pool.size)})::bigint, ${pool.size})::cidr::text as subnet
-      from generate_series(0, ${2 ** (pool.size - pool.prefix) - 1}) n
-      where not exists (select 1 from environment e where e.cluster_id = ${row.cluster_id} and e.deleted_at is null
-        and e.subnet = set_masklen(${pool.base}::inet + (n * ${2 ** (32 - pool.size)})::bigint, ${pool.size})::cidr)
-      order by n limit 1`.execute(tx)
+      with candidate as (
+        select ${row.subnet}::cidr as subnet, -1 as n where ${row.subnet}::cidr is not null
+        union all
+        select set_masklen(${pool.base}::inet + (n * ${2 ** (32 - pool.size)})::bigint, ${pool.size})::cidr, n from generate_series(0, ${2 ** (pool.size - pool.prefix) - 1}) n)
+      select c.subnet::text from candidate c
+      where not exists (select 1 from environment e where e.cluster_id = ${row.cluster_id} and e.id <> ${environmentId} and e.deleted_at is null and e.subnet = c.subnet)
+        and not exists (select 1 from unnest(${taken}::cidr[]) t where t && c.subnet)
+      order by c.n limit 1`.execute(tx)
     const subnet = free.rows[0]?.subnet
     if (!subnet)
       throw new AppError(
         'unavailable',
         `The network pool ${pool.base}/${pool.prefix} has no free /${pool.size} left: set BERTH_NETWORK_POOL to a larger one.`,
       )
-    await tx.updateTable('environment').set({ subnet }).where('id', '=', environmentId).execute()
+    if (subnet !== row.subnet) {
+      await tx.deleteFrom('instance_address').where('environment_id', '=', environmentId).execute()
+      await tx.updateTable('environment').set({ subnet }).where('id', '=', environmentId).execute()
+    }
     return subnet
   })
 }

@@ -41,7 +41,7 @@ export function wireDocker({ config, db, wakeups, log, path }: Wiring, clusterId
     log,
   )
   const addresses = {
-    subnet: (environmentId: string) => subnetOf(db, environmentId, config.networkPool),
+    subnet: (environmentId: string, taken: string[]) => subnetOf(db, environmentId, config.networkPool, taken),
     address: (environmentId: string, subnet: string, instance: string) => addressOf(db, { id: environmentId, subnet }, instance),
     release: (environmentId: string, instance: string) => releaseAddress(db, clusterId, environmentId, instance),
   }

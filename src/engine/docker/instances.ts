@@ -10,10 +10,13 @@ import { renderContainer, volumeName } from './render/container.ts'
 
 /** Addresses and names that outlive a process: rows of the store, handed in by `server.ts`. */
 export type AddressBook = {
-  subnet(environmentId: string): Promise<string>
+  /** `taken`: subnets that Docker's other networks have. */
+  subnet(environmentId: string, taken: string[]): Promise<string>
   address(environmentId: string, subnet: string, instance: string): Promise<string>
   release(environmentId: string, instance: string): Promise<void>
 }
+
+type Network = { IPAM: { Config: { Subnet?: string }[] | null } }
 
 /** Lines kept of a removed instance. */
 const KEPT_LINES = 1000
@@ -147,8 +150,14 @@ export class Instances {
 
   async #network(place: Place): Promise<{ name: string; subnet: string }> {
     const name = networkName(place.environmentId)
-    const subnet = await this.#book.subnet(place.environmentId)
-    if (await this.#docker.find('GET', `/networks/${name}`)) return { name, subnet }
+    const existing = await this.#docker.find<Network>('GET', `/networks/${name}`)
+    if (existing) return { name, subnet: existing.IPAM.Config?.[0]?.Subnet ?? '' }
+    const others = await this.#docker.call<Network[]>('GET', '/networks')
+    const taken = others.flatMap((one) => one.IPAM.Config ?? []).map((one) => one.Subnet ?? '')
+    const subnet = await this.#book.subnet(
+      place.environmentId,
+      taken.filter((one) => one.includes('.')),
+    )
     const body = {
       Name: name,
       CheckDuplicate: true,
