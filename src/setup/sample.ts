@@ -32,7 +32,7 @@ export async function ensureSample(
   const init = await run(bin, ['init', '--name', 'hello', '--environment', at.environmentId], { cwd: folder })
   if (init.code !== 0) throw new AppError('internal', `berth init failed: ${init.out}`)
   say('pushing it')
-  const pushed = await git(folder, ['push', 'berth', 'main'])
+  const pushed = await git(folder, ['push', 'berth'])
   const url = await liveUrl(at)
   if (!url) throw new AppError('internal', 'The sample has no address.')
   if (pushed.includes('up-to-date')) {

@@ -56,7 +56,7 @@ describe('the command line', () => {
         BERTH_TOKEN: server.token,
         GIT_TERMINAL_PROMPT: '0',
       }
-      execFile('git', ['push', 'berth', 'main'], { cwd: repository.folder, env }, (error, _out, err) =>
+      execFile('git', ['push', 'berth'], { cwd: repository.folder, env }, (error, _out, err) =>
         error ? reject(new Error(err)) : done(err),
       )
     })

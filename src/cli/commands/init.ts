@@ -54,11 +54,11 @@ export function initCommand(program: Command): void {
           healthchecks: {},
           ports: [{ internal_port: port, publicly_accessible: true, protocol: 'HTTP' }],
         }))
-      addRemote(client.apiUrl, url)
+      addRemote({ apiUrl: client.apiUrl, url, branch })
       const links = await client.list<{ url: string }>(`/application/${app.id}/link`)
       show({ id: app.id, name, remote: url, url: links[0]?.url ?? null }, options, () =>
         say(
-          `${name} is ${found ? 'here already' : 'created'}: port ${port}, branch ${branch}, address ${links[0]?.url ?? 'none'}\nDeploy it with: git push berth ${branch}`,
+          `${name} is ${found ? 'here already' : 'created'}: port ${port}, branch ${branch}, address ${links[0]?.url ?? 'none'}\nDeploy it with: git push berth`,
         ),
       )
     })
@@ -89,9 +89,10 @@ function portOf(top: string, options: Options): number {
   return port
 }
 
-/** The token is never written into the repository: git asks this program for it. */
-function addRemote(apiUrl: string, url: string): void {
+/** `git push berth` alone then pushes the branch that is deployed. The token is never written into the repository: git asks this program for it. */
+function addRemote({ apiUrl, url, branch }: { apiUrl: string; url: string; branch: string }): void {
   const existing = spawnSync('git', ['remote', 'get-url', 'berth'], { encoding: 'utf8' })
   git(['remote', existing.status === 0 ? 'set-url' : 'add', 'berth', url], 'The remote berth could not be added.')
+  git(['config', '--replace-all', 'remote.berth.push', `refs/heads/${branch}:refs/heads/${branch}`], 'The branch to push could not be set.')
   git(['config', '--replace-all', `credential.${apiUrl}.helper`, `${bin} git-credential`], 'The credential helper could not be set.')
 }
