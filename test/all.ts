@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { aptInstall, ensureDocker } from '../src/setup/docker.ts'
+import { aptInstall, ensureDocker, ownDockerd } from '../src/setup/docker.ts'
 import { ensureBaseImage, ensureEdgeImage } from '../src/setup/images.ts'
 import { has } from '../src/setup/run.ts'
 
@@ -66,6 +66,8 @@ try {
   say(error instanceof Error ? error.message : String(error))
   counts.failed++
 } finally {
+  const started = ownDockerd(home)
+  if (started !== undefined) process.kill(started, 'SIGTERM')
   rmSync(home, { recursive: true, force: true })
 }
 say(`\nTook ${Math.round((Date.now() - begun) / 1000)} s`)

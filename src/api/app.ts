@@ -10,6 +10,7 @@ import { clusterRoutes } from './routes/cluster.ts'
 import { emptyRoutes } from './routes/empty.ts'
 import { environmentRoutes } from './routes/environment.ts'
 import { gitRoutes } from './routes/git.ts'
+import { historyRoutes } from './routes/history.ts'
 import { logRoutes } from './routes/log.ts'
 import { organizationRoutes } from './routes/organization.ts'
 import { projectRoutes } from './routes/project.ts'
@@ -18,6 +19,7 @@ import { serviceRoutes } from './routes/service.ts'
 import { stageRoutes } from './routes/stage.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
+import { tokenRoutes } from './routes/token.ts'
 import { variableRoutes } from './routes/variable.ts'
 import { socketRoutes } from './sockets.ts'
 import type { Api, ApiSettings } from './route.ts'
@@ -67,6 +69,7 @@ export async function createApi(deps: Dependencies, settings: ApiSettings): Prom
   systemRoutes(api)
   for (const routes of [
     organizationRoutes,
+    tokenRoutes,
     registryRoutes,
     projectRoutes,
     clusterRoutes,
@@ -75,6 +78,7 @@ export async function createApi(deps: Dependencies, settings: ApiSettings): Prom
     serviceRoutes,
     actionRoutes,
     statusRoutes,
+    historyRoutes,
     variableRoutes,
     logRoutes,
     emptyRoutes,

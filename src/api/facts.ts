@@ -1,6 +1,6 @@
 import type { Application } from '../model/application.ts'
 import type { Db, Tx } from '../store/database.ts'
-import { commitsOf } from '../store/deployment.ts'
+import { commitsOf } from '../store/part.ts'
 import { listRegistries } from '../store/registry.ts'
 import type { Facts } from './present/service.ts'
 

@@ -1,6 +1,7 @@
 import { isFinal, type Deployment, type Part } from '../model/deployment.ts'
 import { messageOf } from '../model/error.ts'
-import { findDeployment, finishDeployment, fence, listParts, renewDeployment, updatePart } from '../store/deployment.ts'
+import { findDeployment, finishDeployment, fence, renewDeployment } from '../store/deployment.ts'
+import { listParts, updatePart } from '../store/part.ts'
 import { finishEnvironmentDeletion, getEnvironment } from '../store/environment.ts'
 import type { ClusterRow, Dependencies } from './dependencies.ts'
 import { DeploymentLog } from './log.ts'

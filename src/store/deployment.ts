@@ -1,25 +1,13 @@
-import type { Application } from '../model/application.ts'
 import { AppError } from '../model/error.ts'
 import { newId } from '../model/id.ts'
-import {
-  isFinal,
-  type Action,
-  type Deployment,
-  type Explanation,
-  type Origin,
-  type Part,
-  type PartState,
-  type Wanted,
-} from '../model/deployment.ts'
-import type { Commit } from '../model/git.ts'
-import { inSeconds, json, now, sql, type Db, type Tx } from './database.ts'
+import type { Action, Deployment, Origin, Part } from '../model/deployment.ts'
+import { inSeconds, now, sql, type Db, type Tx } from './database.ts'
 import { recordEvent, type Actor } from './event.ts'
 import { notify } from './notify.ts'
+import { insertPart, parsePart, type PartRequest, type PartRow } from './part.ts'
 
 type Row = Awaited<ReturnType<typeof rows>>[number]
-type PartRow = Awaited<ReturnType<typeof partRows>>[number]
 const rows = (db: Db | Tx) => db.selectFrom('deployment').selectAll().execute()
-const partRows = (db: Db | Tx) => db.selectFrom('deployment_part').selectAll().execute()
 
 const parse = (row: Row): Deployment => ({
   id: row.id,
@@ -39,25 +27,6 @@ const parse = (row: Row): Deployment => ({
   finishedAt: row.finished_at,
 })
 
-const parsePart = (row: PartRow): Part => ({
-  deploymentId: row.deployment_id,
-  organizationId: row.organization_id,
-  applicationId: row.application_id,
-  applicationName: row.application_name,
-  stageName: row.stage_name,
-  stageId: row.stage_id,
-  stagePosition: row.stage_position,
-  action: row.action as Action,
-  wanted: row.wanted as Wanted,
-  state: row.state as PartState,
-  releaseId: row.release_id,
-  commit: row.commit as Commit | null,
-  explanation: row.explanation as Explanation | null,
-  startedAt: row.started_at,
-  finishedAt: row.finished_at,
-})
-
-export type PartRequest = { application: Application; action: Action; wanted: Wanted }
 export type DeploymentRequest = {
   environment: { id: string; name: string; organization_id: string; cluster_id: string }
   action: Action
@@ -135,34 +104,6 @@ async function insertDeployment(tx: Tx, actor: Actor, request: DeploymentRequest
     .executeTakeFirstOrThrow()
 }
 
-async function insertPart(
-  tx: Tx,
-  deploymentId: string,
-  part: PartRequest,
-  stage: { id: string; name: string; position: number } | undefined,
-): Promise<void> {
-  if (!stage) throw new AppError('internal', `The application ${part.application.name} has no stage.`)
-  await tx
-    .insertInto('deployment_part')
-    .values({
-      deployment_id: deploymentId,
-      organization_id: part.application.organizationId,
-      application_id: part.application.id,
-      application_name: part.application.name,
-      stage_id: stage.id,
-      stage_name: stage.name,
-      stage_position: stage.position,
-      action: part.action,
-      wanted: json(part.wanted),
-      state: 'queued',
-      release_id: null,
-    })
-    .onConflict((conflict) =>
-      conflict.columns(['deployment_id', 'application_id']).doUpdateSet({ action: part.action, wanted: json(part.wanted) }),
-    )
-    .execute()
-}
-
 /** Takes the oldest runnable deployment of the clusters held: queued in an idle environment, or running with a lease that is over. */
 export async function claimDeployment(db: Db, owner: string, clusterIds: string[], leaseSeconds: number): Promise<Deployment | undefined> {
   if (clusterIds.length === 0) return undefined
@@ -220,30 +161,6 @@ export async function finishDeployment(tx: Tx, id: string, state: Deployment['st
   await notify(tx, 'deployment', id)
 }
 
-export async function updatePart(
-  db: Db | Tx,
-  part: Pick<Part, 'deploymentId' | 'applicationId'>,
-  change: { state?: PartState; releaseId?: string; commit?: Commit | null; explanation?: Explanation | null },
-): Promise<void> {
-  await db
-    .updateTable('deployment_part')
-    .set({
-      ...(change.state ? { state: change.state } : {}),
-      ...(change.state && isFinal(change.state)
-        ? { finished_at: now }
-        : change.state
-          ? { started_at: sql<Date>`coalesce(started_at, now())` }
-          : {}),
-      ...(change.releaseId ? { release_id: change.releaseId } : {}),
-      ...(change.commit !== undefined ? { commit: change.commit ? json(change.commit) : null } : {}),
-      ...(change.explanation !== undefined ? { explanation: change.explanation ? json(change.explanation) : null } : {}),
-    })
-    .where('deployment_id', '=', part.deploymentId)
-    .where('application_id', '=', part.applicationId)
-    .execute()
-  await notify(db, 'deployment', part.deploymentId)
-}
-
 /** A wish in the row. A queued deployment is canceled at once; a running one when its owner has brought it to rest. */
 export async function requestCancel(tx: Tx, actor: Actor, deployment: Deployment): Promise<void> {
   const row = await tx
@@ -284,19 +201,6 @@ export async function findDeploymentByNumber(db: Db, environmentId: string, numb
     .where('number', '=', number)
     .executeTakeFirst()
   return row && parse(row)
-}
-
-export async function listParts(db: Db | Tx, deploymentIds: string[]): Promise<Part[]> {
-  if (deploymentIds.length === 0) return []
-  return (
-    await db
-      .selectFrom('deployment_part')
-      .selectAll()
-      .where('deployment_id', 'in', deploymentIds)
-      .orderBy('stage_position')
-      .orderBy('application_name')
-      .execute()
-  ).map(parsePart)
 }
 
 /** Newest first. */
@@ -348,16 +252,3 @@ const revive = (row: Row): Row => ({
   started_at: row.started_at && new Date(row.started_at),
   finished_at: row.finished_at && new Date(row.finished_at),
 })
-
-/** The newest part of an application that made a release run: where its commit and digest come from. */
-export async function commitsOf(db: Db, releaseIds: string[]): Promise<Map<string, Commit | null>> {
-  if (releaseIds.length === 0) return new Map()
-  const found = await db
-    .selectFrom('deployment_part')
-    .select(['release_id', 'commit'])
-    .where('release_id', 'in', releaseIds)
-    .where('state', '=', 'succeeded')
-    .orderBy('finished_at')
-    .execute()
-  return new Map(found.map((row) => [row.release_id ?? '', row.commit as Commit | null]))
-}
