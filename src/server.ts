@@ -6,6 +6,7 @@ import { readConfig } from './config.ts'
 import { Conductor } from './deploy/conductor.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './deploy/dependencies.ts'
 import { Holder } from './deploy/holder.ts'
+import { Turns } from './deploy/turns.ts'
 import { authorityFile, localCertificate } from './engine/docker/certificate.ts'
 import { AppError, messageOf } from './model/error.ts'
 import { newId } from './model/id.ts'
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
     egress: new Egress(config.egressAllow),
     adaptersOf,
     domain: config.domain,
+    turns: new Turns(),
     owner: `${config.node}/${process.pid}/${newId().slice(0, 8)}`,
     node: config.node,
     seat: `${config.node}:${config.home}`,

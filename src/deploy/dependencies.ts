@@ -5,6 +5,7 @@ import type { Egress } from '../source/egress.ts'
 import type { Db } from '../store/database.ts'
 import type { Wakeups } from '../store/notify.ts'
 import type { Vault } from '../store/seal.ts'
+import type { Turns } from './turns.ts'
 
 export type ClusterRow = { id: string; organization_id: string; name: string; engine: string }
 
@@ -27,6 +28,7 @@ export type Dependencies = {
   egress: Egress
   adaptersOf: (cluster: ClusterRow) => ClusterAdapters
   domain: string
+  turns: Turns
   /** This process, unique among all that share the database, and the machine it is on. */
   owner: string
   node: string

@@ -1,7 +1,9 @@
 import { messageOf } from '../model/error.ts'
-import type { Application } from '../model/application.ts'
+import { instanceCount, type Application } from '../model/application.ts'
+import type { ApplyContext } from '../engine/port.ts'
+import type { Place, Target } from '../model/workload.ts'
 import { isFinal } from '../model/deployment.ts'
-import { sameRollout, type Observation } from '../model/observation.ts'
+import { sameRollout, type Instance, type Observation } from '../model/observation.ts'
 import { targetsOf } from '../plan/step.ts'
 import { HOLDER_LEASE, holdClusters, releaseClusters } from '../store/cluster.ts'
 import { listClusterApplications, loadApplication } from '../store/application.ts'
@@ -138,6 +140,7 @@ class ClusterWatch {
     const before = this.#known.get(id)
     const observation = await this.#adapters.engine.observe(place, before)
     this.#known.set(id, observation)
+    for (const one of observation.instances) if (one.state === 'ready') this.#tries.delete(`${id}/${one.generation}/${one.index}`)
     if (!before || differs(before, observation) || Date.parse(observation.at) - Date.parse(before.at) > RESYNC) {
       await recordObservation(
         this.#deps.db,
@@ -146,32 +149,35 @@ class ClusterWatch {
       )
       this.#adapters.poke()
     }
-    await this.#repair(application, observation)
+    if (isShort(application, observation) && !this.#deps.turns.isTaken(id)) this.#repairSoon(id)
   }
 
-  /** Brings the instances of the serving release back, unless a deployment is at work on the application. */
-  async #repair(application: Application, observation: Observation): Promise<void> {
-    if (application.presence !== 'running' || !application.servingReleaseId) return
-    const last = (await lastParts(this.#deps.db, [application.id])).get(application.id)
-    if (last && !isFinal(last.part.state) && last.deployment.state === 'running') return
+  /** Beside the looking, which must go on: people are told of an exit within 2 s. */
+  #repairSoon(id: string): void {
+    void this.#deps.turns
+      .take(id, () => this.#repair(id))
+      .catch((error: unknown) => this.#deps.log.warn({ application: id, error: messageOf(error) }, 'an application could not be repaired'))
+      .then((acted) => (acted ? this.#look(id) : undefined))
+  }
+
+  /** Brings the instances of the serving release back, and removes what is left of others, unless a deployment is at work on the application. True when it did something. */
+  async #repair(id: string): Promise<boolean> {
+    const application = await loadApplication(this.#deps.db, id)
+    if (!application || application.presence !== 'running' || !application.servingReleaseId || this.#stop.signal.aborted) return false
+    const last = (await lastParts(this.#deps.db, [id])).get(id)
+    if (last && !isFinal(last.part.state) && last.deployment.state === 'running') return false
     const release = await findRelease(this.#deps.db, application.servingReleaseId)
-    if (!release) return
+    if (!release) return false
+    const place = await placeOf(this.#deps.db, application)
+    const { instances } = await this.#adapters.engine.observe(place, this.#known.get(id))
     const targets = targetsOf(rolloutOf(release, application.servingGeneration))
+    const context = this.#context(place)
+    let acted = false
     for (const target of targets) {
-      const instance = observation.instances.find((one) => one.index === target.index && sameRollout(one, target))
-      const key = `${application.id}/${target.generation}/${target.index}`
-      if (instance && instance.state !== 'exited') {
-        if (instance.state === 'ready') this.#tries.delete(key)
-        continue
-      }
-      const tries = this.#tries.get(key) ?? { count: 0, next: 0 }
-      if (Date.now() < tries.next) {
-        setTimeout(() => void this.#look(application.id), tries.next - Date.now() + 10).unref()
-        continue
-      }
-      this.#tries.set(key, { count: tries.count + 1, next: Date.now() + Math.min(FIRST_BACKOFF * 2 ** tries.count, LAST_BACKOFF) })
-      this.#deps.log.info({ application: application.id, instance: instance?.name ?? 'missing' }, 'starting an instance again')
-      const place = await placeOf(this.#deps.db, application)
+      const instance = instances.find((one) => isTarget(one, target))
+      if ((instance && instance.state !== 'exited') || !this.#mayTry(id, target)) continue
+      acted = true
+      this.#deps.log.info({ application: id, instance: instance?.name ?? 'missing' }, 'starting an instance again')
       if (instance) await this.#adapters.engine.revive(place, target)
       else {
         const workload = await workloadOf(this.#deps, application, {
@@ -179,16 +185,42 @@ class ClusterWatch {
           generation: application.servingGeneration,
           hide: () => undefined,
         })
-        const context = {
-          signal: this.#stop.signal,
-          note: () => undefined,
-          keep: (record: Parameters<typeof recordInstance>[2]) => recordInstance(this.#deps.db, place, record),
-        }
         await this.#adapters.engine.apply({ kind: 'prepare', workload }, context)
         await this.#adapters.engine.apply({ kind: 'apply', workload, targets: [target] }, context)
       }
     }
+    const left = instances.filter((one) => !targets.some((target) => isTarget(one, target)))
+    if (left.length > 0) await this.#adapters.engine.apply({ kind: 'retire', place, keep: targets }, context)
+    return acted || left.length > 0
   }
+
+  /** A growing pause between tries; looks again when it is over. */
+  #mayTry(id: string, target: Target): boolean {
+    const key = `${id}/${target.generation}/${target.index}`
+    const tries = this.#tries.get(key) ?? { count: 0, next: 0 }
+    if (Date.now() < tries.next) {
+      setTimeout(() => void this.#look(id), tries.next - Date.now() + 10).unref()
+      return false
+    }
+    this.#tries.set(key, { count: tries.count + 1, next: Date.now() + Math.min(FIRST_BACKOFF * 2 ** tries.count, LAST_BACKOFF) })
+    return true
+  }
+
+  #context(place: Place): ApplyContext {
+    return { signal: this.#stop.signal, note: () => undefined, keep: (record) => recordInstance(this.#deps.db, place, record) }
+  }
+}
+
+const isTarget = (instance: Instance, target: Target): boolean => instance.index === target.index && sameRollout(instance, target)
+
+/** Whether something may be missing, ended or left over: worth a turn. Cheap and perhaps wrong; the repair looks properly. */
+function isShort(application: Application, observation: Observation): boolean {
+  if (application.presence !== 'running') return false
+  const serving = observation.instances.filter((one) => one.generation === application.servingGeneration)
+  return (
+    serving.length < instanceCount(application.spec) ||
+    observation.instances.some((one) => one.state === 'exited' || one.generation !== application.servingGeneration)
+  )
 }
 
 const differs = (a: Observation, b: Observation): boolean =>

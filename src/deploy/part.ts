@@ -52,7 +52,7 @@ export async function runPart(deps: Dependencies, context: PartContext, part: Pa
   try {
     if (part.action === 'deploy' || part.action === 'redeploy') await deploy(deps, context, run, serving)
     else if (part.action === 'restart') await restart(deps, context, run, serving)
-    else await takeDown(deps, context, run)
+    else await deps.turns.take(application.id, () => takeDown(deps, context, run))
     return 'succeeded'
   } catch (error) {
     const explanation = explanationOf(error, context, run)
@@ -77,12 +77,12 @@ async function deploy(deps: Dependencies, context: PartContext, run: PartRun, se
       setServing(tx, run.application.id, { releaseId: release.id, generation: run.application.servingGeneration, presence: 'running' }),
     )
   }
-  await rollOut(deps, context, run, { release, serving })
+  await deps.turns.take(run.application.id, () => rollOut(deps, context, run, { release, serving }))
 }
 
 async function restart(deps: Dependencies, context: PartContext, run: PartRun, serving: Serving): Promise<void> {
   if (!serving) throw new AppError('conflict', 'The application does not run, so there is nothing to restart: deploy it.')
-  await rollOut(deps, context, run, { release: serving.release, serving })
+  await deps.turns.take(run.application.id, () => rollOut(deps, context, run, { release: serving.release, serving }))
 }
 
 async function releaseFor(deps: Dependencies, context: PartContext, run: PartRun): Promise<Release> {
@@ -183,7 +183,13 @@ async function finish(deps: Dependencies, context: PartContext, part: Part, stat
 }
 
 /** Back to what served before, then failed or canceled. That this part gave up is recorded first, so that kill -9 in between changes nothing. */
-async function giveUp(
+async function giveUp(deps: Dependencies, context: PartContext, run: PartRun, of: GivenUp): Promise<PartResult> {
+  return deps.turns.take(run.application.id, () => giveUpInTurn(deps, context, run, of))
+}
+
+type GivenUp = { serving: Serving; explanation: Explanation | null }
+
+async function giveUpInTurn(
   deps: Dependencies,
   context: PartContext,
   run: PartRun,
