@@ -73,7 +73,12 @@ async function main(): Promise<void> {
   await localCertificate(join(config.home, 'certificates'), config.domain)
   const holder = new Holder(deps)
   const conductor = new Conductor(deps, () => holder.held)
-  const api = await createApi(deps, { apiUrl: config.apiUrl, version: VERSION, edgePort: config.edge.httpsPort })
+  const api = await createApi(deps, {
+    apiUrl: config.apiUrl,
+    version: VERSION,
+    edgePort: config.edge.httpsPort,
+    edgePorts: [config.edge.httpsPort, config.edge.httpPort],
+  })
   await holder.start()
   conductor.start()
   await api.listen({ host: config.listen, port: config.port })

@@ -6,7 +6,7 @@ import type { Tx } from '../store/database.ts'
 import type { Actor } from '../store/event.ts'
 import { Finder } from './find.ts'
 
-export type ApiSettings = { apiUrl: string; version: string; edgePort: number }
+export type ApiSettings = { apiUrl: string; version: string; edgePort: number; edgePorts: number[] }
 export type Api = { app: FastifyInstance; deps: Dependencies; settings: ApiSettings }
 
 declare module 'fastify' {

@@ -239,7 +239,7 @@ async function goBack(deps: Dependencies, run: PartRun, serving: Serving): Promi
     serving ? `Release ${serving.release.revision} keeps serving` : 'The new instances are removed',
   )
   const steps = planReturn(serving?.rollout ?? null, run.application.spec.volumes.length > 0)
-  await runSteps(deps, run, { label: 'return', steps, workload, ports: serving?.release.spec.ports ?? run.application.spec.ports })
+  await runSteps(deps, run, { label: 'return', steps, workload, ports: serving?.release.spec.ports ?? [] })
 }
 
 const isFenced = (error: unknown): boolean =>

@@ -61,6 +61,7 @@ interface Tables {
     holder_until: TimeOrNull
     edge_wanted: Generated<number>
     edge_applied: Generated<number>
+    edge_failed: Generated<number>
     edge_error: string | null
   }
   registry: {

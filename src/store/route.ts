@@ -66,7 +66,7 @@ export async function listRoutes(db: Db, clusterId: string): Promise<{ version: 
 export async function recordEdge(db: Db, clusterId: string, edge: { version: number; error: string | null }): Promise<void> {
   await db
     .updateTable('cluster')
-    .set({ edge_error: edge.error, ...(edge.error === null ? { edge_applied: edge.version } : {}) })
+    .set({ edge_error: edge.error, ...(edge.error === null ? { edge_applied: edge.version } : { edge_failed: edge.version }) })
     .where('id', '=', clusterId)
     .execute()
   if (edge.error === null)
@@ -79,7 +79,7 @@ export async function recordEdge(db: Db, clusterId: string, edge: { version: num
 export async function getEdge(db: Db, clusterId: string) {
   return db
     .selectFrom('cluster')
-    .select(['edge_wanted', 'edge_applied', 'edge_error'])
+    .select(['edge_applied', 'edge_failed', 'edge_error'])
     .where('id', '=', clusterId)
     .executeTakeFirstOrThrow()
 }

@@ -78,6 +78,7 @@ create table cluster (
   holder_until timestamp with time zone,
   edge_wanted bigint not null default 0,
   edge_applied bigint not null default 0,
+  edge_failed bigint not null default 0,
   edge_error text,
   constraint cluster_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization(id),
   constraint cluster_organization_id_id_key UNIQUE (organization_id, id),

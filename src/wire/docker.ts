@@ -82,6 +82,7 @@ function routeBook(db: Db, wakeups: Wakeups, of: { clusterId: string; poke: () =
         signal.throwIfAborted()
         const edge = await getEdge(db, of.clusterId)
         if (edge.edge_applied >= version) return
+        if (edge.edge_failed >= version) throw new AppError('invalid', edge.edge_error ?? 'The edge rejected its configuration.')
         if (Date.now() > until)
           throw new AppError('unavailable', edge.edge_error ?? `The edge has not taken the route over within ${ROUTE_LIMIT / 1000} s.`)
         await wakeups.wait('edge', { id: of.clusterId, ms: 500, signal })

@@ -192,6 +192,15 @@ async function checkAgainst(
       'Git tokens are not supported yet: use a repository that can be read without one',
       'git_repository.git_token_id',
     )
+  const reserved = spec.ports.findIndex(
+    (port) => port.public && port.protocol === 'tcp' && api.settings.edgePorts.includes(port.external ?? port.internal),
+  )
+  if (reserved >= 0)
+    throw new AppError(
+      'conflict',
+      `expected another external port: the edge itself listens on ${api.settings.edgePorts.join(' and ')}`,
+      `ports[${reserved}].external_port`,
+    )
   if (spec.scaling.kind === 'fixed' && spec.gpu === 0) return
   const cluster = await findCluster(api.deps.db, [of.environment.organization_id], of.environment.cluster_id)
   if (!cluster) return

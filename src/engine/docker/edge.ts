@@ -35,6 +35,7 @@ export class Edge {
   /** Writes what changed, makes sure that Envoy runs, and returns once it has taken every file over. Throws what it rejects. */
   async write(input: EdgeInput): Promise<void> {
     const files = renderEdge(input)
+    const before = await this.#stats().catch(() => undefined)
     const expected: [string, string][] = []
     for (const [name, file] of Object.entries(files)) {
       const { version_info: _version, ...meaning } = file
@@ -47,7 +48,7 @@ export class Edge {
     this.#place('bootstrap.json', JSON.stringify(renderBootstrap()))
     await this.#ensureRunning()
     try {
-      await this.#accepted(expected)
+      await this.#accepted(expected, before?.rejected)
     } catch (error) {
       this.#written.clear()
       throw error
@@ -94,14 +95,13 @@ export class Edge {
   }
 
   /** Reads from Envoy which version of each file it runs; a rejected one is told with Envoy's own words. */
-  async #accepted(expected: [string, string][]): Promise<void> {
+  async #accepted(expected: [string, string][], rejectedBefore: number | undefined): Promise<void> {
     const until = Date.now() + ACCEPT_LIMIT
-    const before = await this.#stats().catch(() => undefined)
     for (;;) {
       const stats = await this.#stats().catch((error: unknown) => ({ text: '', rejected: 0, failure: messageOf(error) }))
       if (stats.text !== '' && expected.every(([name, version]) => versionIn(stats.text, name) === version || NOT_VERSIONED.has(name)))
         return
-      if (before && stats.rejected > before.rejected)
+      if (rejectedBefore !== undefined && stats.rejected > rejectedBefore)
         throw new AppError('internal', `The edge rejected its configuration: ${await this.#rejection()}`)
       if (Date.now() > until)
         throw new AppError(

@@ -34,7 +34,7 @@ const statements = [
     updated_at timestamptz not null default now(), deleted_at timestamptz, name text not null, description text not null, engine text not null, reach jsonb not null,
     is_default boolean not null default false, contract_extras jsonb not null default '{}',
     holder text, holder_seat text, holder_epoch bigint not null default 0, holder_until timestamptz,
-    edge_wanted bigint not null default 0, edge_applied bigint not null default 0, edge_error text, unique (organization_id, id))`,
+    edge_wanted bigint not null default 0, edge_applied bigint not null default 0, edge_failed bigint not null default 0, edge_error text, unique (organization_id, id))`,
   `create unique index cluster_name on cluster (organization_id, lower(name)) where deleted_at is null`,
 
   `create table registry (
