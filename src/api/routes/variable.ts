@@ -1,70 +1,15 @@
 import { z } from 'zod'
 import { AppError, invalid } from '../../model/error.ts'
-import { parseVariableKey, VALUE_LIMIT, type Scope, type Variable } from '../../model/variable.ts'
+import { parseVariableKey, type Scope, type Variable } from '../../model/variable.ts'
 import type { Application } from '../../model/application.ts'
 import { neighbourhoodOf } from '../../deploy/release.ts'
-import { builtInVariables, type BuiltIn } from '../../release/built-in.ts'
+import { builtInVariables } from '../../release/built-in.ts'
 import { listApplications, touchApplications } from '../../store/application.ts'
 import { recordEvent, type Actor } from '../../store/event.ts'
 import { createVariable, deleteVariable, editVariable, listVariables } from '../../store/variable.ts'
-import { serviceTypeOf } from '../present/service.ts'
-import { echoed, results, route, type Api, type Call } from '../route.ts'
-
-const value = z.string().max(VALUE_LIMIT, `expected at most ${VALUE_LIMIT} characters`)
-const description = z.string().max(255).nullish()
-const readOnly = echoed(
-  'id',
-  'created_at',
-  'updated_at',
-  'scope',
-  'variable_type',
-  'service_id',
-  'service_name',
-  'service_type',
-  'owned_by',
-  'overridden_variable',
-  'aliased_variable',
-  'overridden_secret',
-  'aliased_secret',
-)
-const later = {
-  mount_path: z.string().nullish(),
-  enable_interpolation_in_file: z.boolean().nullish(),
-  secret_manager_access_id: z.string().nullish(),
-}
-
-const createRequest = z.strictObject({
-  key: z.string(),
-  value,
-  is_secret: z.boolean(),
-  variable_scope: z.enum(['APPLICATION', 'CONTAINER', 'ENVIRONMENT', 'PROJECT']),
-  variable_parent_id: z.string(),
-  description,
-  ...later,
-  ...readOnly,
-})
-const editRequest = z.strictObject({ key: z.string(), value: value.nullish(), description, ...later, ...readOnly, ...echoed('is_secret') })
-const oldRequest = z.strictObject({ key: z.string(), value: value.nullish(), description, ...later, ...readOnly })
-
-const common = {
-  id: z.string(),
-  created_at: z.string(),
-  updated_at: z.string(),
-  key: z.string(),
-  mount_path: z.string().nullable(),
-  scope: z.string(),
-  variable_type: z.string(),
-  service_id: z.string().optional(),
-  service_name: z.string().optional(),
-  service_type: z.string().optional(),
-  owned_by: z.string(),
-  description: z.string(),
-  enable_interpolation_in_file: z.boolean(),
-}
-const variableShape = z.object({ ...common, value: z.string().nullable(), is_secret: z.boolean() })
-const oldVariable = z.object({ ...common, value: z.string() })
-const { mount_path: _file, ...secretFields } = common
-const oldSecret = z.object(secretFields)
+import { presentBuiltIn, presentVariable } from '../present/variable.ts'
+import { results, route, type Api, type Call } from '../route.ts'
+import { createRequest, editRequest, oldRequest, oldSecret, oldVariable, variableShape, type Shown } from '../schema/variable.ts'
 
 type Parent = {
   scope: Scope
@@ -74,8 +19,6 @@ type Parent = {
   environmentId: string | null
   projectId: string
 }
-type Shown = z.output<typeof variableShape>
-
 export function variableRoutes(api: Api): void {
   generic(api)
   for (const noun of ['project', 'environment', 'application', 'container'] as const) perResource(api, noun)
@@ -135,53 +78,6 @@ async function builtIns(api: Api, parent: Parent): Promise<Shown[]> {
   return builtInVariables(self, around)
     .filter((one) => parent.application !== null || one.of !== 'self')
     .map((one) => presentBuiltIn(one, parent.id))
-}
-
-const scopeName = (scope: Scope, application: Application | null): string =>
-  scope === 'application' ? (application ? serviceTypeOf(application) : 'APPLICATION') : scope.toUpperCase()
-
-function presentVariable(variable: Variable, application: Application | null): Shown {
-  return {
-    id: variable.id,
-    created_at: variable.createdAt.toISOString(),
-    updated_at: variable.updatedAt.toISOString(),
-    key: variable.key,
-    value: variable.value,
-    mount_path: null,
-    scope: scopeName(variable.scope, application),
-    variable_type: 'VALUE',
-    ...(variable.scope === 'application' && application
-      ? { service_id: application.id, service_name: application.name, service_type: serviceTypeOf(application) }
-      : {}),
-    owned_by: 'USER',
-    description: variable.description,
-    enable_interpolation_in_file: false,
-    is_secret: variable.secret !== null,
-  }
-}
-
-/** Built-in variables have no row; their id is made of the parent's and the key, so that it stays the same. */
-function presentBuiltIn(one: BuiltIn, parentId: string): Shown {
-  const described = typeof one.of === 'object' ? one.of.application : null
-  const hash = Array.from(one.key)
-    .reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7)
-    .toString(16)
-    .padStart(8, '0')
-  return {
-    id: `${parentId.slice(0, 24)}${hash}${parentId.slice(32)}`,
-    created_at: new Date(0).toISOString(),
-    updated_at: new Date(0).toISOString(),
-    key: one.key,
-    value: one.value,
-    mount_path: null,
-    scope: 'BUILT_IN',
-    variable_type: 'BUILT_IN',
-    ...(described ? { service_id: described.id, service_name: described.name, service_type: serviceTypeOf(described) } : {}),
-    owned_by: 'QOVERY',
-    description: '',
-    enable_interpolation_in_file: false,
-    is_secret: false,
-  }
 }
 
 function refuseLater(body: { mount_path?: string | null | undefined; secret_manager_access_id?: string | null | undefined }): void {
