@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process'
+import { chmodSync } from 'node:fs'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
 import { ask } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
-import { TestServer, until, type Place } from '../harness/server.ts'
+import { startEmbeddedPostgres } from '../../src/store/embedded.ts'
+import { TestServer, until, workFolder, type Place } from '../harness/server.ts'
 
 /** Kills: few here, many with `bin/test --long`. */
 const KILLS = process.env['LONG'] ? 100 : 10
@@ -108,28 +111,39 @@ describe('a server that is killed continues where it stopped', () => {
 })
 
 describe('two servers share one database', () => {
-  test('either answers, and whoever holds a cluster carries out what was asked of the other', async () => {
-    const first = await TestServer.start()
-    const shared = `postgresql://berth@localhost/postgres?host=${encodeURIComponent(`${first.home}/postgres/run`)}`
-    const second = await TestServer.start({
-      DATABASE_URL: shared,
-      BERTH_MASTER_KEY_FILE: `${first.home}/master.key`,
-      BERTH_GIT_DIR: `${first.home}/git`,
-    })
+  test('either answers, whoever holds a cluster carries out what was asked of the other, and when it is killed the other takes over', async () => {
+    const folder = workFolder('shared-database')
+    chmodSync(folder, 0o711)
+    const database = await startEmbeddedPostgres(folder)
+    const shared = {
+      DATABASE_URL: `postgresql://berth@localhost/postgres?host=${encodeURIComponent(`${folder}/postgres/run`)}`,
+      BERTH_MASTER_KEY_FILE: `${folder}/master.key`,
+      BERTH_GIT_DIR: `${folder}/git`,
+    }
+    const servers = [await TestServer.start(shared), await TestServer.start(shared)]
+    const [first, second] = servers
+    if (!first || !second) return
     const memory = await first.place('memory')
     const one = await createHello(first.client, memory.environmentId)
-    expect((await second.client.get<{ id: string }>(`/application/${one.id}`)).id).toBe(one.id)
-    await repositoryFor(first, memory.environmentId)
+    await new Repository('shared', { Dockerfile: 'FROM scratch\n' }).push(remoteUrl(second, memory.environmentId, 'hello'))
     expect(await settled(second.client, one.id)).toBe('DEPLOYED')
-    await second.client.post(`/application/${one.id}/stop`)
-    expect(await settled(first.client, one.id)).toBe('STOPPED')
-    await second.remove()
-    await first.remove()
+    const holder = await holderOf(folder)
+    const other = servers.find((server) => server.info.pid !== holder) ?? second
+    await servers.find((server) => server !== other)?.kill()
+    await other.client.post(`/application/${one.id}/restart-service`)
+    expect(await settled(other.client, one.id, 40)).toBe('RESTARTED')
+    expect(await holderOf(folder)).toBe(other.info.pid)
+    for (const server of servers) await server.remove()
+    await database.stop()
   })
 
-  async function repositoryFor(on: TestServer, environmentId: string): Promise<void> {
-    const made = new Repository('shared', { Dockerfile: 'FROM scratch\n' })
-    await made.push(remoteUrl(on, environmentId, 'hello'))
+  /** The process that holds the only cluster. */
+  async function holderOf(folder: string): Promise<number> {
+    const client = new pg.Client({ host: `${folder}/postgres/run`, user: 'berth', database: 'postgres' })
+    await client.connect()
+    const found = await client.query<{ holder: string }>('select holder from cluster')
+    await client.end()
+    return Number(found.rows[0]?.holder.split('/')[1])
   }
 })
 

@@ -196,11 +196,16 @@ describe('volumes', () => {
     await until('the volumes to be gone', 30, () => Promise.resolve(volumes().length === 0))
   })
 
-  test('a release that fails gives the volume back to the old one', async () => {
-    const { app } = await deploy('returning', { storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] })
-    await get(app, '/count')
+  test('a release that fails gives the volume back to the old one; the pre-stop command ran before it let go', async () => {
+    const preStop = ['perl', '-e', 'open my $f, ">", "/data/count"; print $f 100']
+    const { app } = await deploy(
+      'returning',
+      { storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] },
+      { 'deployment.lifecycle.pre_stop_exec_command': preStop },
+    )
+    expect(await get(app, '/count')).toBe('1')
     expect(await redeploy(app, { entrypoint: 'perl', arguments: ['-e', 'exit 5'] })).toBe('DEPLOYMENT_ERROR')
-    expect(Number(await get(app, '/count'))).toBe(2)
+    expect(await get(app, '/count')).toBe('101')
   })
 })
 

@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { durationOf } from '../../src/api/present/history.ts'
 import { mergeAdvancedSettings, settingsOf } from '../../src/api/advanced-settings.ts'
 import { buildArguments, checkTarget, parseDockerfile } from '../../src/build/dockerfile.ts'
+import { limitFiles } from '../../src/build/docker/cgroup.ts'
+import { hostRoutes } from '../../src/engine/docker/host-routes.ts'
 import { readConfig } from '../../src/config.ts'
 import { parseBranch, parseRepositoryUrl, parseTreePath } from '../../src/model/git.ts'
 import { newAddressLabel, isDnsLabel } from '../../src/model/name.ts'
@@ -204,6 +209,26 @@ describe('explanations', () => {
   ])('%j is %s', (of, reason, remedy) => {
     expect(explainExit('i', of, 0)).toMatchObject({ reason })
     expect(explainExit('i', of, 0).remedy).toMatch(remedy)
+  })
+})
+
+describe('networks of this machine', () => {
+  test('are read from its routes, without the default one', () => {
+    const table =
+      'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\n br0\t0000E70A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\n docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\n'
+    expect(hostRoutes(table)).toEqual(['10.231.0.0/24', '172.17.0.0/16'])
+  })
+})
+
+describe('build limits', () => {
+  test('are written to the group of BuildKit, in the words of cgroup v1 or v2', () => {
+    const limits = { cpuMilli: 1500, memoryGib: 2 }
+    const v1 = mkdtempSync(join(tmpdir(), 'berth-cgroup-'))
+    expect(limitFiles(limits, v1)).toContainEqual([join(v1, 'cpu/docker/buildkit/cpu.cfs_quota_us'), '150000'])
+    expect(limitFiles(limits, v1)).toContainEqual([join(v1, 'memory/docker/buildkit/memory.limit_in_bytes'), String(2 * 1024 ** 3)])
+    writeFileSync(join(v1, 'cgroup.controllers'), '')
+    expect(limitFiles(limits, v1)).toContainEqual([join(v1, 'docker/buildkit/cpu.max'), '150000 100000'])
+    rmSync(v1, { recursive: true })
   })
 })
 

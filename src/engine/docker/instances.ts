@@ -4,13 +4,14 @@ import { sameRollout } from '../../model/observation.ts'
 import { targetName, type Place, type Target, type Workload } from '../../model/workload.ts'
 import type { ApplyContext } from '../port.ts'
 import { frames, type DockerClient } from './client.ts'
+import { hostRoutes } from './host-routes.ts'
 import { filters, labels, placeLabels, runtimeIn, targetIn } from './label.ts'
 import { nameOf, observeInstance, type Inspected } from './observe.ts'
 import { renderContainer, volumeName } from './render/container.ts'
 
 /** Addresses and names that outlive a process: rows of the store, handed in by `server.ts`. */
 export type AddressBook = {
-  /** `taken`: subnets that Docker's other networks have. */
+  /** `taken`: subnets that Docker's other networks have, or that the machine routes elsewhere. */
   subnet(environmentId: string, taken: string[]): Promise<string>
   address(environmentId: string, subnet: string, instance: string): Promise<string>
   release(environmentId: string, instance: string): Promise<void>
@@ -153,11 +154,8 @@ export class Instances {
     const existing = await this.#docker.find<Network>('GET', `/networks/${name}`)
     if (existing) return { name, subnet: existing.IPAM.Config?.[0]?.Subnet ?? '' }
     const others = await this.#docker.call<Network[]>('GET', '/networks')
-    const taken = others.flatMap((one) => one.IPAM.Config ?? []).map((one) => one.Subnet ?? '')
-    const subnet = await this.#book.subnet(
-      place.environmentId,
-      taken.filter((one) => one.includes('.')),
-    )
+    const networks = others.flatMap((one) => one.IPAM.Config ?? []).flatMap((one) => one.Subnet ?? [])
+    const subnet = await this.#book.subnet(place.environmentId, [...networks.filter((one) => one.includes('.')), ...hostRoutes()])
     const body = {
       Name: name,
       CheckDuplicate: true,
