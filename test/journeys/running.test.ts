@@ -1,18 +1,18 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
 import { ask } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
-import { freePort, TestServer, until, workFolder, type Place } from '../harness/server.ts'
+import { startRegistry, type Registry } from '../harness/registry.ts'
+import { freePort, TestServer, until, type Place } from '../harness/server.ts'
 
 let server: TestServer
 let place: Place
-let registry: ChildProcess
-let registryPort: number
+let registry: Registry
 const images = resolve(import.meta.dirname, '../harness/images')
 const files = { Dockerfile: readFileSync(join(images, 'Dockerfile'), 'utf8'), 'server.pl': readFileSync(join(images, 'server.pl'), 'utf8') }
 
@@ -52,22 +52,10 @@ const redeploy = async (app: Service, change: Record<string, unknown>): Promise<
 beforeAll(async () => {
   server = await TestServer.start()
   place = await server.place('docker')
-  registryPort = await freePort()
-  const folder = workFolder('registry')
-  writeFileSync(
-    join(folder, 'config.yml'),
-    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: 127.0.0.1:${registryPort}}\n`,
-  )
-  registry = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: 'ignore' })
-  await until('the registry to answer', 20, () =>
-    fetch(`http://127.0.0.1:${registryPort}/v2/`).then(
-      (answer) => answer.ok,
-      () => false,
-    ),
-  )
+  registry = await startRegistry()
 })
 afterAll(async () => {
-  registry.kill()
+  registry.stop()
   await server.remove()
 })
 
@@ -288,13 +276,13 @@ function overUdp(port: number): Promise<string> {
 
 describe('an image from a registry', () => {
   test('its tag is resolved to a digest once, and it runs by that digest', async () => {
-    const name = `127.0.0.1:${registryPort}/team/web`
+    const name = `127.0.0.1:${registry.port}/team/web`
     docker('build', '--quiet', '--tag', `${name}:1.0`, images)
     docker('push', '--quiet', `${name}:1.0`)
     const made = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
       name: 'local',
       kind: 'GENERIC_CR',
-      url: `http://127.0.0.1:${registryPort}`,
+      url: `http://127.0.0.1:${registry.port}`,
       config: {},
     })
     const container = await server.client.post<Service>(`/environment/${place.environmentId}/container`, {

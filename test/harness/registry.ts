@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, until, workFolder } from './server.ts'
+
+export type Registry = { port: number; stop: () => void }
+
+/** A real registry (Debian's docker-registry) on loopback, empty, without TLS. */
+export async function startRegistry(): Promise<Registry> {
+  const port = await freePort()
+  const folder = workFolder(`registry-${port}`)
+  writeFileSync(
+    join(folder, 'config.yml'),
+    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: 127.0.0.1:${port}}\n`,
+  )
+  const child = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: 'ignore' })
+  await until('the registry to answer', 20, () =>
+    fetch(`http://127.0.0.1:${port}/v2/`).then(
+      (answer) => answer.ok,
+      () => false,
+    ),
+  )
+  return { port, stop: () => void child.kill() }
+}
