@@ -120,7 +120,9 @@ async function rollOut(deps: Dependencies, context: PartContext, run: PartRun, o
   await updatePart(deps.db, run.part, { state: 'applying', releaseId: release.id })
   run.part.releaseId = release.id
   const workload = await workloadOf(deps, run.application, { release, generation, hide: (values) => run.log.hide(values) })
-  const strategy = strategyOf(release.spec)
+  const set = strategyOf(release.spec)
+  // A restart goes one by one, whatever surge is set for new releases.
+  const strategy = run.part.action === 'restart' && set.kind === 'rolling' ? { ...set, surgePercent: 0 } : set
   announce(run, release, strategy.kind)
   const steps = planRollout(rolloutOf(release, generation), serving?.rollout ?? null, strategy)
   await runSteps(deps, run, { label: 'rollout', steps, workload, ports: release.spec.ports })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -81,13 +81,14 @@ describe('the first minute', () => {
   })
 
   test('bin/down --purge leaves nothing behind, and shows it', async () => {
+    const clusters = readdirSync(join(home, 'clusters'))
     const down = await run(join(bin, 'down'), ['--purge'])
     expect(down.out).toContain('no file')
     expect(existsSync(home)).toBe(false)
-    const all = await docker.call<{ Labels: Record<string, string>; Names: string[] }[]>('GET', '/containers/json?all=true')
-    expect(all.filter((one) => one.Names.some((name) => name.includes('hello') && one.Labels['berth.environment'] === undefined))).toEqual(
-      [],
-    )
+    expect(clusters).toHaveLength(1)
+    const label = encodeURIComponent(JSON.stringify({ label: [`berth.cluster=${clusters[0]}`] }))
+    for (const path of ['/containers/json?all=true&', '/networks?', '/images/json?all=true&'])
+      expect(await docker.call('GET', `${path}filters=${label}`), path).toEqual([])
     expect(await docker.find('GET', '/images/berth-edge-up:1.40.0/json')).toBeUndefined()
   })
 })
