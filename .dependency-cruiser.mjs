@@ -11,7 +11,7 @@ const may = {
   deploy: ['model', 'release', 'plan', 'status', 'source', 'build', 'store', 'engine'],
   api: ['model', 'release', 'status', 'source', 'store', 'deploy', 'engine'],
   cli: ['model', 'config.ts'],
-  wire: ['model', 'build', 'config.ts', 'deploy', 'engine', 'store'],
+  wire: ['model', 'build', 'config.ts', 'deploy', 'engine', 'source', 'store'],
   setup: ['model', 'cli', 'config.ts', 'engine', 'wire'],
 }
 const forbidden = Object.entries(may).map(([folder, allowed]) => ({

@@ -7,7 +7,7 @@ import { Conductor } from './deploy/conductor.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './deploy/dependencies.ts'
 import { Holder } from './deploy/holder.ts'
 import { Turns } from './deploy/turns.ts'
-import { authorityFile, localCertificate } from './engine/docker/certificate.ts'
+import { reach } from './model/cluster.ts'
 import { AppError, messageOf } from './model/error.ts'
 import { newId } from './model/id.ts'
 import { Egress } from './source/egress.ts'
@@ -17,9 +17,11 @@ import { startEmbeddedPostgres } from './store/embedded.ts'
 import { migrate } from './store/migrate.ts'
 import { Wakeups } from './store/notify.ts'
 import { Vault } from './store/seal.ts'
-import { checkKey } from './store/variable.ts'
+import { checkKey } from './store/secret.ts'
+import { authorityFile, localCertificate } from './wire/certificate.ts'
 import { wireDocker } from './wire/docker.ts'
 import { infoFile, lockHome, markCluster, masterKey, writePrivate, type ServerInfo } from './wire/home.ts'
+import { wireKubernetes } from './wire/kubernetes.ts'
 import { wireMemory } from './wire/memory.ts'
 
 const VERSION = '0.1.0'
@@ -43,23 +45,29 @@ async function main(): Promise<void> {
   const folders = { mirrors: join(config.home, 'mirrors'), work: join(config.home, 'work'), git: config.gitFolder }
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 })
   rmSync(folders.work, { recursive: true, force: true })
-  const adapters = new Map<string, ClusterAdapters>()
+  const egress = new Egress(config.egressAllow)
+  const wire = (cluster: ClusterRow): ClusterAdapters => {
+    const how = reach.parse(cluster.reach)
+    if (how.kind === 'kubernetes') return wireKubernetes({ config, db, vault, egress, log }, cluster, how)
+    markCluster(config.home, cluster.id)
+    if (how.kind === 'memory') return wireMemory(cluster.id)
+    return wireDocker({ config, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id)
+  }
+  const adapters = new Map<string, { reach: string; adapters: ClusterAdapters }>()
   const adaptersOf = (cluster: ClusterRow): ClusterAdapters => {
-    const found =
-      adapters.get(cluster.id) ??
-      (cluster.engine === 'docker'
-        ? wireDocker({ config, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id)
-        : wireMemory(cluster.id))
-    if (!adapters.has(cluster.id)) markCluster(config.home, cluster.id)
-    adapters.set(cluster.id, found)
-    return found
+    const now = JSON.stringify(cluster.reach)
+    const known = adapters.get(cluster.id)
+    if (known?.reach === now) return known.adapters
+    const made = wire(cluster)
+    adapters.set(cluster.id, { reach: now, adapters: made })
+    return made
   }
   const deps: Dependencies = {
     db,
     vault,
     wakeups,
     log,
-    egress: new Egress(config.egressAllow),
+    egress,
     adaptersOf,
     domain: config.domain,
     turns: new Turns(),

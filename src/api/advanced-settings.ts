@@ -137,18 +137,38 @@ export function mergeAdvancedSettings(source: 'git' | 'image', before: AdvancedS
 export function settingsOf(overrides: AdvancedSettings): Settings {
   const read = <T>(key: string, fallback: T): T => (overrides[key] ?? fallback) as T
   const base = defaultSettings
+  const spread = { Disabled: 'disabled', ScheduleAnyway: 'preferred', DoNotSchedule: 'required' } as const
   return {
     build: {
       timeout: read('build.timeout_max_sec', base.build.timeout),
       cpuMilli: read('build.cpu_max_in_milli', base.build.cpuMilli),
       memoryGib: read('build.ram_max_in_gib', base.build.memoryGib),
+      ephemeralGib: read('build.ephemeral_storage_in_gib', base.build.ephemeralGib),
       noCache: read('build.disable_buildkit_cache', base.build.noCache),
     },
     gracePeriod: read('deployment.termination_grace_period_seconds', base.gracePeriod),
     updateStrategy: read<string>('deployment.update_strategy.type', 'RollingUpdate') === 'Recreate' ? 'recreate' : 'rolling',
     maxUnavailablePercent: read('deployment.update_strategy.rolling_update.max_unavailable_percent', base.maxUnavailablePercent),
     maxSurgePercent: read('deployment.update_strategy.rolling_update.max_surge_percent', base.maxSurgePercent),
+    postStart: read('deployment.lifecycle.post_start_exec_command', base.postStart),
     preStop: read('deployment.lifecycle.pre_stop_exec_command', base.preStop),
     readOnlyRoot: read('security.read_only_root_filesystem', base.readOnlyRoot),
+    nodeLabels: read('deployment.affinity.node.required', base.nodeLabels),
+    apart: read<string>('deployment.antiaffinity.pod', 'Preferred').startsWith('Requir') ? 'required' : 'preferred',
+    zoneSpread: spread[read<keyof typeof spread>('deployment.topology_spread.zone', 'Disabled')],
+    limits: {
+      cpuMilli: read('resources.override.limit.cpu_in_milli', base.limits.cpuMilli),
+      memoryMib: read('resources.override.limit.ram_in_mib', base.limits.memoryMib),
+    },
+    scaleAt: {
+      cpuPercent: read('hpa.cpu.average_utilization_percent', base.scaleAt.cpuPercent),
+      memoryPercent: read('hpa.memory.average_utilization_percent', base.scaleAt.memoryPercent),
+    },
+    serviceAccount: read('security.service_account_name', '') || null,
+    mountToken: read('security.automount_service_account_token', base.mountToken),
+    ndots: read('network.dns.ndots', base.ndots),
+    redirectToHttps:
+      read('network.gateway_api.force_ssl_redirect', base.redirectToHttps) &&
+      read('network.ingress.force_ssl_redirect', base.redirectToHttps),
   }
 }

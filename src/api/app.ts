@@ -94,6 +94,8 @@ function emptyJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
     body === '' ? done(null, undefined) : done(new AppError('invalid', 'expected JSON (content-type: application/json)')),
   )
+  for (const type of ['application/x-yaml', 'application/yaml', 'text/yaml', 'text/plain'])
+    app.addContentTypeParser(type, { parseAs: 'string' }, (_request, body, done) => done(null, body))
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body === '') return done(null, undefined)

@@ -30,15 +30,9 @@ export function parseService(
     source: kind === 'git' ? gitSourceOf(body, spec?.source, ownRepositoryId) : imageSourceOf(body, spec?.source),
     cpuMilli: body.cpu ?? spec?.cpuMilli ?? 500,
     memoryMib: body.memory ?? spec?.memoryMib ?? 512,
+    ephemeralGib: body.ephemeral_storage_in_gib === undefined ? (spec?.ephemeralGib ?? null) : body.ephemeral_storage_in_gib || null,
     gpu: body.gpu ?? spec?.gpu ?? 0,
-    architecture:
-      body.cpu_architecture === undefined
-        ? (spec?.architecture ?? null)
-        : body.cpu_architecture === null
-          ? null
-          : body.cpu_architecture === 'AMD64'
-            ? 'amd64'
-            : 'arm64',
+    architecture: body.cpu_architecture === undefined ? (spec?.architecture ?? null) : architectureIn(body.cpu_architecture),
     scaling: scalingOf(body, spec),
     ports,
     volumes: body.storage ? parseVolumes(body.storage, spec?.volumes ?? []) : (spec?.volumes ?? []),
@@ -60,9 +54,12 @@ export function parseService(
   return { name, description: body.description ?? before?.description ?? '', spec: applicationSpec.parse(parsed), extras }
 }
 
+const architectureIn = (sent: 'AMD64' | 'ARM64' | null): ApplicationSpec['architecture'] =>
+  sent === null ? null : sent === 'AMD64' ? 'amd64' : 'arm64'
+
 /** Fields that are kept and given back without any effect here. */
 function extrasOf(body: ServiceRequest, before: Application | null): Record<string, unknown> {
-  const kept = ['icon_uri', 'auto_preview', 'ephemeral_storage_in_gib', 'annotations_groups', 'labels_groups'] as const
+  const kept = ['icon_uri', 'auto_preview', 'annotations_groups', 'labels_groups'] as const
   const sent = Object.fromEntries(kept.flatMap((key) => (body[key] === undefined || body[key] === null ? [] : [[key, body[key]]])))
   if ((body.annotations_groups?.length ?? 0) > 0 || (body.labels_groups?.length ?? 0) > 0)
     throw new AppError(

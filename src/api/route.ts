@@ -35,6 +35,8 @@ type Definition<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> =
   status?: number
   /** Enforced: what is not in it never leaves. Null = an empty answer. */
   answer: A | null
+  /** The answer is a text of this content type, not JSON. */
+  text?: string
   run: (call: Call<z.output<Q>, z.output<B>>) => Promise<z.output<A> | void>
 }
 
@@ -53,6 +55,7 @@ export function route<
     handler: async (request, reply): Promise<unknown> => {
       const answer = await definition.run(callOf(api, request, reply) as Call<z.output<Q>, z.output<B>>)
       reply.status(status)
+      if (definition.text !== undefined) return reply.type(definition.text).send(answer)
       return definition.answer === null ? reply.send() : answer
     },
   })

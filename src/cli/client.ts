@@ -19,17 +19,26 @@ export class Client {
   delete = (path: string): Promise<void> => this.#send<void>('DELETE', path)
   list = async <T>(path: string): Promise<T[]> => (await this.get<{ results: T[] }>(path)).results
 
+  /** Text in, text out: for what is not JSON. */
+  text = async (method: string, path: string, body?: string): Promise<string> =>
+    this.#fetch(method, path, body === undefined ? null : { type: 'application/x-yaml', text: body })
+
   async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const text = await this.#fetch(method, path, body === undefined ? null : { type: 'application/json', text: JSON.stringify(body) })
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  }
+
+  async #fetch(method: string, path: string, body: { type: string; text: string } | null): Promise<string> {
     const init: RequestInit = {
       method,
       headers: {
         authorization: `Token ${this.token}`,
         'user-agent': 'berth-cli 0.1.0',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === null ? {} : { 'content-type': body.type }),
       },
       signal: AbortSignal.timeout(LIMIT),
     }
-    if (body !== undefined) init.body = JSON.stringify(body)
+    if (body !== null) init.body = body.text
     const response = await fetch(this.apiUrl + path, init).catch((error: unknown) => {
       throw new AppError(
         'unavailable',
@@ -38,7 +47,7 @@ export class Client {
     })
     const text = await response.text()
     if (!response.ok) throw failure(response.status, text)
-    return (text === '' ? undefined : JSON.parse(text)) as T
+    return text
   }
 }
 

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { appCommand } from './commands/app.ts'
+import { clusterCommand } from './commands/cluster.ts'
 import { initCommand } from './commands/init.ts'
-import { clusterCommand, environmentCommand, projectCommand, tokenCommand } from './commands/place.ts'
+import { environmentCommand, projectCommand, tokenCommand } from './commands/place.ts'
 import { systemCommands } from './commands/system.ts'
 
 /** The whole command line; `docs/reference/cli.md` is its help, checked by a test. */

@@ -7,7 +7,8 @@ import type { Wakeups } from '../store/notify.ts'
 import type { Vault } from '../store/seal.ts'
 import type { Turns } from './turns.ts'
 
-export type ClusterRow = { id: string; organization_id: string; name: string; engine: string }
+/** `reach`: how it is driven, as `model/cluster.ts` reads it. */
+export type ClusterRow = { id: string; organization_id: string; name: string; engine: string; reach: Record<string, unknown> }
 
 /** What drives one cluster. `run` does what its holder must do besides watching (the edge, say) until aborted; `poke` asks for it now. */
 export type ClusterAdapters = {

@@ -1,6 +1,7 @@
 import { messageOf } from '../model/error.ts'
 import { instanceCount, type Application } from '../model/application.ts'
 import type { ApplyContext } from '../engine/port.ts'
+import type { Release } from '../model/release.ts'
 import type { Place, Target } from '../model/workload.ts'
 import { isFinal } from '../model/deployment.ts'
 import { sameRollout, type Instance, type Observation } from '../model/observation.ts'
@@ -48,7 +49,8 @@ export class Holder {
   async renew(): Promise<void> {
     const held = await holdClusters(this.#deps.db, this.#deps)
     for (const cluster of held)
-      if (!this.#watches.has(cluster.id)) {
+      if (!this.#isWatched(cluster)) {
+        await this.#watches.get(cluster.id)?.stop()
         const watch = new ClusterWatch(this.#deps, cluster)
         this.#watches.set(cluster.id, watch)
         watch.start()
@@ -58,6 +60,12 @@ export class Holder {
         this.#watches.delete(id)
         await watch.stop()
       }
+  }
+
+  /** A cluster that is reached in another way now is watched anew. */
+  #isWatched(cluster: ClusterRow): boolean {
+    const watch = this.#watches.get(cluster.id)
+    return watch !== undefined && JSON.stringify(watch.cluster.reach) === JSON.stringify(cluster.reach)
   }
 
   async stop(): Promise<void> {
@@ -149,7 +157,9 @@ class ClusterWatch {
       )
       this.#adapters.poke()
     }
-    if (isShort(application, observation) && !this.#deps.turns.isTaken(id)) this.#repairSoon(id)
+    if (!observation.drift?.length) this.#tries.delete(`${id}/drift`)
+    const off = this.#adapters.engine.rollsOut === 'by-itself' ? hasDrifted(application, observation) : isShort(application, observation)
+    if (off && !this.#deps.turns.isTaken(id)) this.#repairSoon(id)
   }
 
   /** Beside the looking, which must go on: people are told of an exit within 2 s. */
@@ -169,13 +179,14 @@ class ClusterWatch {
     const release = await findRelease(this.#deps.db, application.servingReleaseId)
     if (!release) return false
     const place = await placeOf(this.#deps.db, application)
+    if (this.#adapters.engine.rollsOut === 'by-itself') return this.#applyAgain(application, release, place)
     const { instances } = await this.#adapters.engine.observe(place, this.#known.get(id))
     const targets = targetsOf(rolloutOf(release, application.servingGeneration))
     const context = this.#context(place)
     let acted = false
     for (const target of targets) {
       const instance = instances.find((one) => isTarget(one, target))
-      if ((instance && instance.state !== 'exited') || !this.#mayTry(id, target)) continue
+      if ((instance && instance.state !== 'exited') || !this.#mayTry(id, `${target.generation}/${target.index}`)) continue
       acted = true
       this.#deps.log.info({ application: id, instance: instance?.name ?? 'missing' }, 'starting an instance again')
       if (instance) await this.#adapters.engine.revive(place, target)
@@ -194,9 +205,27 @@ class ClusterWatch {
     return acted || left.length > 0
   }
 
+  /** Brings back what somebody removed or changed. True when it did something. */
+  async #applyAgain(application: Application, release: Release, place: Place): Promise<boolean> {
+    const { id } = application
+    const { engine } = this.#adapters
+    const { drift = [] } = await engine.observe(place, this.#known.get(id))
+    if (drift.length === 0 || !this.#mayTry(id, 'drift')) return false
+    this.#deps.log.info({ application: id, drift }, 'applying again what was changed from outside')
+    const generation = application.servingGeneration
+    const workload = await workloadOf(this.#deps, application, { release, generation, hide: () => undefined })
+    const targets = targetsOf(rolloutOf(release, generation))
+    const context = this.#context(place)
+    await engine.apply({ kind: 'prepare', workload }, context)
+    await engine.apply({ kind: 'apply', workload, targets }, context)
+    const { redirectToHttps: redirect } = workload.settings
+    await engine.apply({ kind: 'route', place, targets, ports: workload.ports, redirect }, context)
+    return true
+  }
+
   /** A growing pause between tries; looks again when it is over. */
-  #mayTry(id: string, target: Target): boolean {
-    const key = `${id}/${target.generation}/${target.index}`
+  #mayTry(id: string, what: string): boolean {
+    const key = `${id}/${what}`
     const tries = this.#tries.get(key) ?? { count: 0, next: 0 }
     if (Date.now() < tries.next) {
       setTimeout(() => void this.#look(id), tries.next - Date.now() + 10).unref()
@@ -213,6 +242,9 @@ class ClusterWatch {
 
 const isTarget = (instance: Instance, target: Target): boolean => instance.index === target.index && sameRollout(instance, target)
 
+const hasDrifted = (application: Application, observation: Observation): boolean =>
+  application.presence === 'running' && (observation.drift?.length ?? 0) > 0
+
 /** Whether something may be missing, ended or left over: worth a turn. Cheap and perhaps wrong; the repair looks properly. */
 function isShort(application: Application, observation: Observation): boolean {
   if (application.presence !== 'running') return false
@@ -224,4 +256,4 @@ function isShort(application: Application, observation: Observation): boolean {
 }
 
 const differs = (a: Observation, b: Observation): boolean =>
-  JSON.stringify([a.instances, a.evidence]) !== JSON.stringify([b.instances, b.evidence])
+  JSON.stringify([a.instances, a.evidence, a.blocked, a.drift]) !== JSON.stringify([b.instances, b.evidence, b.blocked, b.drift])

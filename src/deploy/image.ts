@@ -16,7 +16,7 @@ import { resolveTag } from '../source/registry/client.ts'
 import { findRegistry } from '../store/registry.ts'
 import { findRepositoryNode } from '../store/repository.ts'
 import { findBuild, forgetBuild, recordBuild } from '../store/release.ts'
-import { fingerprintOf, openSecret } from '../store/variable.ts'
+import { fingerprintOf, openSecret } from '../store/secret.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
 
 export type Making = {

@@ -3,7 +3,7 @@ import type { Application } from '../model/application.ts'
 import { AppError, messageOf } from '../model/error.ts'
 import { readinessOf } from '../model/probe.ts'
 import type { Release } from '../model/release.ts'
-import { planRemove, planReturn, planRollout, planStop, strategyOf } from '../plan/rollout.ts'
+import { planRemove, planReturn, planRollout, planStop, strategyOf, type Strategy } from '../plan/rollout.ts'
 import type { Rollout, Step } from '../plan/step.ts'
 import { finishApplicationDeletion, loadApplication, setServing } from '../store/application.ts'
 import type { Tx } from '../store/database.ts'
@@ -120,17 +120,18 @@ async function rollOut(deps: Dependencies, context: PartContext, run: PartRun, o
   await updatePart(deps.db, run.part, { state: 'applying', releaseId: release.id })
   run.part.releaseId = release.id
   const workload = await workloadOf(deps, run.application, { release, generation, hide: (values) => run.log.hide(values) })
-  const set = strategyOf(release.spec)
+  const way = strategyOf(release.spec)
   // A restart goes one by one, whatever surge is set for new releases.
-  const strategy = run.part.action === 'restart' && set.kind === 'rolling' ? { ...set, surgePercent: 0 } : set
-  announce(run, release, strategy.kind)
+  const own = run.part.action === 'restart' && way.kind === 'rolling' ? { ...way, surgePercent: 0 } : way
+  const strategy: Strategy = run.adapters.engine.rollsOut === 'by-itself' ? { kind: 'by-itself' } : own
+  announce(run, release, way.kind)
   const steps = planRollout(rolloutOf(release, generation), serving?.rollout ?? null, strategy)
   await runSteps(deps, run, { label: 'rollout', steps, workload, ports: release.spec.ports })
   run.log.write(run.part.applicationId, 'Deployed', `Release ${release.revision} is running`)
   await settle(deps, run, (tx) => setServing(tx, run.application.id, { releaseId: release.id, generation, presence: 'running' }))
 }
 
-function announce(run: PartRun, release: Release, strategy: 'rolling' | 'one-by-one' | 'recreate'): void {
+function announce(run: PartRun, release: Release, strategy: Strategy['kind']): void {
   const say = (line: string): void => run.log.write(run.part.applicationId, 'Deployment', line)
   say(`Rolling out release ${release.revision}`)
   if (strategy === 'one-by-one')
@@ -240,7 +241,8 @@ async function goBack(deps: Dependencies, run: PartRun, serving: Serving): Promi
     'Deployment',
     serving ? `Release ${serving.release.revision} keeps serving` : 'The new instances are removed',
   )
-  const steps = planReturn(serving?.rollout ?? null, run.application.spec.volumes.length > 0)
+  const holdsVolumes = run.application.spec.volumes.length > 0 && run.adapters.engine.rollsOut === 'step-by-step'
+  const steps = planReturn(serving?.rollout ?? null, holdsVolumes)
   await runSteps(deps, run, { label: 'return', steps, workload, ports: serving?.release.spec.ports ?? [] })
 }
 

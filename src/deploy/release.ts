@@ -15,7 +15,8 @@ import { listApplications } from '../store/application.ts'
 import type { Db, Tx } from '../store/database.ts'
 import { getEnvironment } from '../store/environment.ts'
 import { createRelease } from '../store/release.ts'
-import { fingerprintOf, listVariables, openSecret } from '../store/variable.ts'
+import { fingerprintOf, openSecret } from '../store/secret.ts'
+import { listVariables } from '../store/variable.ts'
 import type { Dependencies } from './dependencies.ts'
 
 export async function neighbourhoodOf(db: Db | Tx, environmentId: string, domain: string): Promise<Neighbourhood> {
@@ -25,7 +26,7 @@ export async function neighbourhoodOf(db: Db | Tx, environmentId: string, domain
     environment: { id: environment.id, name: environment.name, mode: environment.mode, engineName: environment.engine_name },
     cluster: { id: environment.cluster_id, name: environment.cluster_name },
     applications: await listApplications(db, { environmentId }),
-    domain,
+    domain: environment.cluster_domain ?? domain,
   }
 }
 
@@ -66,8 +67,10 @@ export async function placeOf(db: Db, application: Application): Promise<Place> 
     projectId: environment.project_id,
     environmentId: environment.id,
     environmentName: environment.name,
+    namespace: environment.engine_name,
     applicationId: application.id,
     name: application.engineName,
+    addressLabel: application.addressLabel,
   }
 }
 
@@ -98,14 +101,15 @@ export async function workloadOf(
     arguments: spec.arguments,
     cpuMilli: spec.cpuMilli,
     memoryMib: spec.memoryMib,
+    ephemeralGib: spec.ephemeralGib,
     gpu: spec.gpu,
+    architecture: spec.architecture,
+    scaling: spec.scaling,
     ports: spec.ports,
     volumes: spec.volumes,
     readiness: readinessOf(spec.readiness, spec.ports).probe,
     liveness: spec.liveness,
-    gracePeriod: spec.settings.gracePeriod,
-    preStop: spec.settings.preStop,
-    readOnlyRoot: spec.settings.readOnlyRoot,
+    settings: spec.settings,
   }
 }
 

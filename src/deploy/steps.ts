@@ -62,9 +62,14 @@ async function runStep(deps: Dependencies, run: PartRun, plan: { workload: Workl
       )
     }
     case 'await-ready':
-      return plan.workload ? awaitReady(deps, plan.workload, step.targets, { signal: run.signal, note, poke }) : undefined
+      return plan.workload
+        ? awaitReady(deps, plan.workload, step.targets, { signal: run.signal, note, poke, byItself: engine.rollsOut === 'by-itself' })
+        : undefined
     case 'route':
-      return engine.apply({ kind: 'route', place, targets: step.targets, ports: plan.ports }, context)
+      return engine.apply(
+        { kind: 'route', place, targets: step.targets, ports: plan.ports, redirect: plan.workload?.settings.redirectToHttps ?? true },
+        context,
+      )
     case 'retire':
       return engine.apply({ kind: 'retire', place, keep: step.keep }, context)
     case 'remove':

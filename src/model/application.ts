@@ -32,11 +32,15 @@ export const scaling = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('resource'), min: z.number(), max: z.number() }),
 ])
 
+export type Scaling = z.infer<typeof scaling>
+
 /** What a person wants of an application, apart from its name and variables. */
 export const applicationSpec = z.object({
   source: z.discriminatedUnion('kind', [gitSource, imageSource]),
   cpuMilli: z.number(),
   memoryMib: z.number(),
+  /** Space for files that die with their instance, in GiB; null = no limit of its own. */
+  ephemeralGib: z.number().nullable().default(null),
   gpu: z.number(),
   architecture: z.enum(['amd64', 'arm64']).nullable(),
   scaling,

@@ -2,7 +2,18 @@
  * What an engine saw of one application, and when. `evidence` is the engine's own and opaque: only `status/explain` reads it.
  * A fact, never a judgement: what people are told is derived by `statusOf`.
  */
-export type Observation = { at: string; instances: Instance[]; evidence: Evidence[] }
+export type Observation = {
+  at: string
+  instances: Instance[]
+  evidence: Evidence[]
+  /** What keeps instances from coming into being at all (a quota, say). */
+  blocked?: Waiting[]
+  /** Things that somebody else removed or changed since they were applied. */
+  drift?: string[]
+}
+
+/** What somebody waits for, in the engine's own words: a reason in one word, and its message. */
+export type Waiting = { reason: string; message: string; since: string }
 
 export type InstanceState = 'starting' | 'ready' | 'unready' | 'stopping' | 'exited'
 
@@ -21,6 +32,8 @@ export type Instance = {
   lastExit: Exit | null
   /** Last probe result, in words, when it is not a success. */
   probe: string | null
+  /** What keeps it from running. */
+  waiting?: Waiting | null
 }
 
 export type Exit = { code: number; outOfMemory: boolean; signal: string | null; at: string; startedAt: string | null; byHand: boolean }

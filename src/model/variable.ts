@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { invalid } from './error.ts'
 
 export const scopes = ['project', 'environment', 'application'] as const
@@ -17,7 +18,8 @@ export type Variable = {
   updatedAt: Date
 }
 
-export type SecretRef = { id: string; version: number }
+export const secretRef = z.object({ id: z.string(), version: z.number() })
+export type SecretRef = z.infer<typeof secretRef>
 
 /** What a release holds of a variable: a literal, or a reference to one version of a sealed value. */
 export type VariableValue = { literal: string } | { secret: SecretRef }

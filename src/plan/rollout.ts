@@ -1,6 +1,11 @@
 import { targetsOf, type Rollout, type Step } from './step.ts'
 
-export type Strategy = { kind: 'rolling'; surgePercent: number } | { kind: 'one-by-one' } | { kind: 'recreate' }
+export type Strategy =
+  | { kind: 'rolling'; surgePercent: number }
+  | { kind: 'one-by-one' }
+  | { kind: 'recreate' }
+  /** The engine replaces instances itself, in the way the release asks for. */
+  | { kind: 'by-itself' }
 
 /** Volumes have one writer, so their instances are replaced one by one, stop first; otherwise what was set. */
 export function strategyOf(spec: {
@@ -15,6 +20,7 @@ export function strategyOf(spec: {
 /** The steps from what serves to what is wanted; the serving instances stay until their successors are ready, unless the strategy says otherwise. */
 export function planRollout(wanted: Rollout, serving: Rollout | null, strategy: Strategy): Step[] {
   if (serving && serving.revision === wanted.revision && serving.generation === wanted.generation) return []
+  if (strategy.kind === 'by-itself') return planByItself(wanted)
   if (strategy.kind === 'recreate') return planRecreate(wanted)
   if (strategy.kind === 'one-by-one') return planOneByOne(wanted, serving)
   return planRolling(wanted, serving, strategy.surgePercent)
@@ -63,6 +69,18 @@ function planRecreate(wanted: Rollout): Step[] {
     { kind: 'apply', targets: all },
     { kind: 'await-ready', targets: all },
     { kind: 'route', targets: all },
+  ]
+}
+
+/** What served before stays until the engine has replaced it, and goes with `retire` where it is something else. */
+function planByItself(wanted: Rollout): Step[] {
+  const all = targetsOf(wanted)
+  return [
+    { kind: 'prepare' },
+    { kind: 'apply', targets: all },
+    { kind: 'await-ready', targets: all },
+    { kind: 'route', targets: all },
+    { kind: 'retire', keep: all },
   ]
 }
 

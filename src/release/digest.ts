@@ -1,17 +1,25 @@
 import { createHash } from 'node:crypto'
 import type { ApplicationSpec } from '../model/application.ts'
 import type { Image } from '../model/image.ts'
+import { defaultSettings } from '../model/settings.ts'
 
-/** What a release means: what runs and how. Descriptions, ids and who serves where are left out, so changing them restarts nothing. */
+/**
+ * What a release means: what runs and how. Descriptions, ids and who serves where are left out, so changing them restarts nothing;
+ * so is what stands at its default, so that a setting of a later version of Berth restarts nothing either.
+ */
 export function digestOf(release: {
   spec: ApplicationSpec
   image: Image
   variables: Record<string, { literal: string } | { fingerprint: string }>
 }): string {
   const { source: _source, autoDeploy: _autoDeploy, ...running } = release.spec
-  const { build: _build, ...settings } = running.settings
+  const { build: _build, ...all } = running.settings
+  const settings = Object.fromEntries(
+    Object.entries(all).filter(([key, value]) => canonical(value) !== canonical(defaultSettings[key as keyof typeof all])),
+  )
   const ports = running.ports.map(({ id: _id, ...port }) => port)
-  const meaning = { ...running, settings, ports, image: release.image, variables: release.variables }
+  const set = Object.fromEntries(Object.entries(running).filter(([, value]) => value !== null))
+  const meaning = { ...set, settings, ports, image: release.image, variables: release.variables }
   return createHash('sha256').update(canonical(meaning)).digest('hex')
 }
 

@@ -64,6 +64,18 @@ interface Tables {
     edge_failed: Generated<number>
     edge_error: string | null
   }
+  inventory: {
+    cluster_id: string
+    organization_id: string
+    application_id: string
+    kind: string
+    namespace: string
+    name: string
+    mark: string
+    uid: string | null
+    fingerprint: string | null
+    version: string
+  }
   registry: {
     id: string
     organization_id: string

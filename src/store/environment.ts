@@ -19,7 +19,7 @@ const query = (db: Db | Tx) =>
     .selectFrom('environment')
     .innerJoin('cluster', 'cluster.id', 'environment.cluster_id')
     .selectAll('environment')
-    .select(['cluster.name as cluster_name', 'cluster.engine'])
+    .select(['cluster.name as cluster_name', 'cluster.engine', sql<string | null>`cluster.reach->>'domain'`.as('cluster_domain')])
     .where('environment.deleted_at', 'is', null)
 
 export type EnvironmentRow = Awaited<ReturnType<typeof getEnvironment>>

@@ -1,9 +1,9 @@
 import { newId } from '../model/id.ts'
-import { AppError } from '../model/error.ts'
-import type { Scope, SecretRef, Variable } from '../model/variable.ts'
+import type { Scope, Variable } from '../model/variable.ts'
 import { now, type Db, type Tx } from './database.ts'
 import type { Vault } from './seal.ts'
 import { uniquely } from './constraint.ts'
+import { sealSecret } from './secret.ts'
 
 type Row = Awaited<ReturnType<typeof rows>>[number]
 const rows = (db: Db | Tx) => db.selectFrom('variable').selectAll().execute()
@@ -21,7 +21,6 @@ const parse = (row: Row): Variable => ({
   updatedAt: row.updated_at,
 })
 
-const identity = (ref: SecretRef, organizationId: string): string => `${organizationId}/${ref.id}/${ref.version}`
 const taken = (key: string): string => `There is a variable named ${key} in this scope already.`
 
 export type VariableFields = { key: string; value: string; isSecret: boolean; description: string }
@@ -99,60 +98,4 @@ export async function listVariables(db: Db | Tx, parentIds: string[]): Promise<V
   const found = await db.selectFrom('variable').selectAll().where('parent_id', 'in', parentIds).orderBy('key').execute()
   const order: Record<string, number> = { project: 0, environment: 1, application: 2 }
   return found.map(parse).sort((a, b) => (order[a.scope] ?? 0) - (order[b.scope] ?? 0))
-}
-
-async function sealSecret(tx: Tx, vault: Vault, organizationId: string, ref: SecretRef, value: string): Promise<SecretRef> {
-  await tx
-    .insertInto('secret_value')
-    .values({
-      ...ref,
-      organization_id: organizationId,
-      sealed: vault.seal(value, identity(ref, organizationId)),
-      fingerprint: vault.fingerprint(value),
-    })
-    .execute()
-  return ref
-}
-
-export async function openSecret(db: Db | Tx, vault: Vault, organizationId: string, ref: SecretRef): Promise<string> {
-  const row = await db
-    .selectFrom('secret_value')
-    .select('sealed')
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', ref.id)
-    .where('version', '=', ref.version)
-    .executeTakeFirst()
-  if (!row) throw new AppError('internal', `The sealed value ${ref.id} version ${ref.version} is missing.`)
-  return vault.open(row.sealed, identity(ref, organizationId))
-}
-
-/** HMAC of a secret's value, in hex: equal values compare equal without being revealed. */
-export async function fingerprintOf(db: Db | Tx, organizationId: string, ref: SecretRef): Promise<string> {
-  const row = await db
-    .selectFrom('secret_value')
-    .select('fingerprint')
-    .where('organization_id', '=', organizationId)
-    .where('id', '=', ref.id)
-    .where('version', '=', ref.version)
-    .executeTakeFirstOrThrow()
-  return row.fingerprint.toString('hex')
-}
-
-/** Fails closed: with another master key than the one the database was started with, nothing starts. */
-export async function checkKey(db: Db, vault: Vault): Promise<void> {
-  const text = 'berth master key'
-  await db
-    .insertInto('key_check')
-    .values({ id: 1, sealed: vault.seal(text, text) })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
-  const row = await db.selectFrom('key_check').select('sealed').executeTakeFirstOrThrow()
-  try {
-    vault.open(row.sealed, text)
-  } catch {
-    throw new AppError(
-      'unavailable',
-      'The master key does not open this database. Put the key file back that it was started with (BERTH_MASTER_KEY_FILE); without it the stored secrets cannot be read.',
-    )
-  }
 }

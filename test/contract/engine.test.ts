@@ -4,14 +4,19 @@ import { DockerClient } from '../../src/engine/docker/client.ts'
 import { DockerEngine } from '../../src/engine/docker/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory/engine.ts'
 import type { ApplyContext, Engine } from '../../src/engine/port.ts'
+import { defaultSettings } from '../../src/model/settings.ts'
 import type { Image } from '../../src/model/image.ts'
 import type { Observation } from '../../src/model/observation.ts'
 import { Secret } from '../../src/model/secret.ts'
 import type { Place, Target, Workload } from '../../src/model/workload.ts'
+import { ctr, debianImage, digestOf, hasCluster, kubectlJson } from '../harness/cluster.ts'
+import { kubernetesEngine } from '../harness/kubernetes-engine.ts'
 import { until } from '../harness/server.ts'
 
 type Subject = {
   name: string
+  /** Whether there is what it needs; where not, its tests are counted as skipped (`test/all.ts` says why). */
+  here: boolean
   make: () => Promise<{ engine: Engine; image: Image; kill: (place: Place, target: Target) => Promise<void> }>
 }
 
@@ -22,6 +27,7 @@ const routed: Target[][] = []
 const subjects: Subject[] = [
   {
     name: 'memory',
+    here: true,
     make: () => {
       const engine = new MemoryEngine()
       return Promise.resolve({
@@ -33,6 +39,7 @@ const subjects: Subject[] = [
   },
   {
     name: 'docker',
+    here: true,
     make: async () => {
       const clusterId = randomUUID()
       const addresses = new Map<string, string>()
@@ -52,9 +59,27 @@ const subjects: Subject[] = [
       return { engine, image: { kind: 'local', clusterId, imageId: found.Id, platform: 'linux/amd64' }, kill }
     },
   },
+  {
+    name: 'kubernetes',
+    here: hasCluster(),
+    make: async () => {
+      const clusterId = randomUUID()
+      const { engine } = kubernetesEngine(clusterId)
+      const digest = await digestOf(debianImage)
+      const kill = (place: Place): Promise<void> => {
+        const found = kubectlJson<{ items: { metadata: { deletionTimestamp?: string }; status: { containerStatuses: { containerID: string }[] } }[] }>(
+          'get', 'pods', '--namespace', place.namespace, '--selector', `berth/application=${place.applicationId}`)
+        const pod = found.items.find((one) => one.metadata.deletionTimestamp === undefined)
+        ctr('tasks', 'kill', '--signal', 'SIGKILL', pod?.status.containerStatuses[0]?.containerID.replace('containerd://', '') ?? '')
+        return Promise.resolve()
+      }
+      return { engine, image: { kind: 'registry', repository: debianImage.repository, digest, platform: 'linux/amd64' }, kill }
+    },
+  },
 ]
 
-describe.each(subjects)('the $name engine', ({ make }) => {
+describe.each(subjects)('the $name engine', ({ make, here }) => {
+  if (!here) return test.skip('needs a cluster', () => undefined)
   const notes: string[] = []
   const kept: string[] = []
   const stop = new AbortController()
@@ -69,8 +94,10 @@ describe.each(subjects)('the $name engine', ({ make }) => {
     projectId: randomUUID(),
     environmentId: randomUUID(),
     environmentName: 'contract',
+    namespace: `contract-${id.slice(0, 8)}`,
     applicationId: id,
     name: `app-z${id.slice(0, 8)}-contract`,
+    addressLabel: `contract-${id.slice(0, 6)}`,
   }
   const touched: string[] = []
   let subject: Awaited<ReturnType<Subject['make']>>
@@ -93,16 +120,17 @@ describe.each(subjects)('the $name engine', ({ make }) => {
       environment: { PLAIN: 'x', HIDDEN: new Secret('y') },
       entrypoint: 'perl',
       arguments: ['-e', '$SIG{TERM} = sub { exit 0 }; sleep 1 while 1'],
-      cpuMilli: 100,
+      cpuMilli: 50,
       memoryMib: 64,
+      ephemeralGib: null,
       gpu: 0,
+      architecture: null,
+      scaling: { kind: 'fixed', instances: 2 },
       ports: [],
       volumes: [],
       readiness: null,
       liveness: null,
-      gracePeriod: 2,
-      preStop: [],
-      readOnlyRoot: false,
+      settings: { ...defaultSettings, gracePeriod: 2 },
     }
     void (async () => {
       for await (const one of subject.engine.watch(stop.signal)) touched.push(one)
@@ -141,11 +169,12 @@ describe.each(subjects)('the $name engine', ({ make }) => {
   test('the next release starts beside the old one, which stays until it is retired', async () => {
     const next = { ...workload, revision: 2, generation: 2 }
     await subject.engine.apply({ kind: 'apply', workload: next, targets: targets(2, 1) }, context)
-    await ready(['1/0', '1/1', '2/0'])
-    await subject.engine.apply({ kind: 'route', place, targets: targets(2, 1), ports: [] }, context)
+    if (subject.engine.rollsOut === 'step-by-step') await ready(['1/0', '1/1', '2/0'])
+    else await until('the next release to be ready', 20, async () => (await states()).includes('2/0 ready'))
+    await subject.engine.apply({ kind: 'route', place, targets: targets(2, 1), ports: [], redirect: true }, context)
     await subject.engine.apply({ kind: 'retire', place, keep: targets(2, 1) }, context)
     await ready(['2/0'])
-    expect(kept).toHaveLength(2)
+    if (subject.engine.rollsOut === 'step-by-step') expect(kept).toHaveLength(2)
   })
 
   test('an instance that is killed is told as exited by hand, and runs again when it is revived', async () => {
@@ -153,7 +182,8 @@ describe.each(subjects)('the $name engine', ({ make }) => {
     if (!target) return
     touched.length = 0
     await subject.kill(place, target)
-    await until('the exit to be seen', 5, async () => (await observe()).instances[0]?.state === 'exited')
+    await until('the exit to be seen', 5, async () => (await observe()).instances[0]?.lastExit?.code === 137)
+    if (subject.engine.rollsOut === 'step-by-step') expect((await observe()).instances[0]?.state).toBe('exited')
     expect((await observe()).instances[0]?.lastExit).toMatchObject({ code: 137, byHand: true })
     expect(touched).toContain(id)
     await subject.engine.revive(place, target)

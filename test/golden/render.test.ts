@@ -3,6 +3,7 @@ import { renderContainer } from '../../src/engine/docker/render/container.ts'
 import { renderBootstrap, renderEdge } from '../../src/engine/docker/render/edge.ts'
 import type { Port } from '../../src/model/port.ts'
 import { Secret } from '../../src/model/secret.ts'
+import { defaultSettings } from '../../src/model/settings.ts'
 import type { Workload } from '../../src/model/workload.ts'
 
 const port = (more: Partial<Port>): Port => ({
@@ -24,8 +25,10 @@ const workload: Workload = {
     projectId: 'project',
     environmentId: 'environment',
     environmentName: 'production',
+    namespace: 'z1234-production',
     applicationId: 'application',
     name: 'app-z1234abcd-hello',
+    addressLabel: 'hello-abc123',
   },
   revision: 3,
   generation: 7,
@@ -35,7 +38,10 @@ const workload: Workload = {
   arguments: ['--port', '8080'],
   cpuMilli: 500,
   memoryMib: 512,
+  ephemeralGib: null,
   gpu: 1,
+  architecture: null,
+  scaling: { kind: 'fixed', instances: 2 },
   ports: [port({})],
   volumes: [{ id: '11111111-2222', sizeGib: 4, mountPath: '/data' }],
   readiness: {
@@ -47,9 +53,7 @@ const workload: Workload = {
     failureThreshold: 5,
   },
   liveness: null,
-  gracePeriod: 60,
-  preStop: ['sleep', '5'],
-  readOnlyRoot: true,
+  settings: { ...defaultSettings, preStop: ['sleep', '5'], readOnlyRoot: true },
 }
 
 const ports = [

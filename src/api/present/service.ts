@@ -26,7 +26,7 @@ export function presentService(application: Application, facts: Facts): ServiceR
     gpu: spec.gpu,
     maximum_cpu: spec.cpuMilli,
     maximum_memory: spec.memoryMib,
-    ...(typeof extras['ephemeral_storage_in_gib'] === 'number' ? { ephemeral_storage_in_gib: extras['ephemeral_storage_in_gib'] } : {}),
+    ...(spec.ephemeralGib === null ? {} : { ephemeral_storage_in_gib: spec.ephemeralGib }),
     ...(spec.architecture ? { cpu_architecture: spec.architecture.toUpperCase() } : {}),
     min_running_instances: spec.scaling.kind === 'fixed' ? spec.scaling.instances : spec.scaling.min,
     max_running_instances: spec.scaling.kind === 'fixed' ? spec.scaling.instances : spec.scaling.max,

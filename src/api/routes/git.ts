@@ -9,9 +9,9 @@ import { findDeployment } from '../../store/deployment.ts'
 import { listParts } from '../../store/part.ts'
 import { readLog } from '../../store/log.ts'
 import { findRepository } from '../../store/repository.ts'
-import type { EnvironmentRow } from '../../store/environment.ts'
+import { getEnvironment, type EnvironmentRow } from '../../store/environment.ts'
 import { Finder } from '../find.ts'
-import { linksOf } from '../present/link.ts'
+import { edgeOf, linksOf, ownEdge } from '../present/link.ts'
 import type { Api } from '../route.ts'
 
 const services = new Set(['git-upload-pack', 'git-receive-pack'])
@@ -145,11 +145,11 @@ async function showProgress(api: Api, reply: FastifyReply, deployment: Deploymen
 
 async function conclude(api: Api, reply: FastifyReply, deployment: Deployment): Promise<void> {
   const parts = await listParts(api.deps.db, [deployment.id])
-  const applications = await listApplications(api.deps.db, { environmentId: deployment.environmentId })
+  const environment = await getEnvironment(api.deps.db, deployment.environmentId)
+  const applications = await listApplications(api.deps.db, { environmentId: environment.id })
   for (const part of parts) {
     const application = applications.find((one) => one.id === part.applicationId)
-    const link =
-      application && linksOf(application, { domain: api.deps.domain, edgePort: api.settings.edgePort }).find((one) => one.is_default)
+    const link = application && linksOf(application, edgeOf(environment, ownEdge(api))).find((one) => one.is_default)
     if (part.state === 'succeeded') reply.raw.write(progressPacket(`\n${part.applicationName} is live${link ? `: ${link.url}` : ''}\n\n`))
     else
       reply.raw.write(

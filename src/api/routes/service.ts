@@ -12,7 +12,7 @@ import { ensureRepository } from '../../store/repository.ts'
 import { defaultAdvancedSettings, mergeAdvancedSettings, settingsOf, type AdvancedSettings } from '../advanced-settings.ts'
 import { factsFor } from '../facts.ts'
 import { parseService } from '../parse-service.ts'
-import { linksOf } from '../present/link.ts'
+import { edgeOf, linksOf, ownEdge } from '../present/link.ts'
 import { presentService } from '../present/service.ts'
 import { results, route, type Api, type Call } from '../route.ts'
 import {
@@ -62,8 +62,7 @@ export function serviceRoutes(api: Api): void {
     crud(api, spelling)
     settingRoutes(api, spelling)
   }
-  const { db, domain } = api.deps
-  const at = { domain, edgePort: api.settings.edgePort }
+  const { db } = api.deps
   route(api, 'GET /environment/:environmentId/services', {
     summary: 'List every service of an environment',
     tag: 'Environments',
@@ -78,11 +77,11 @@ export function serviceRoutes(api: Api): void {
     summary: 'List the links of every service of an environment',
     tag: 'Environments',
     answer: results(linkShape),
-    run: async ({ find, params }) => ({
-      results: (await listApplications(db, { environmentId: (await find.environment(params['environmentId'] ?? '', 'read')).id })).flatMap(
-        (one) => linksOf(one, at),
-      ),
-    }),
+    run: async ({ find, params }) => {
+      const environment = await find.environment(params['environmentId'] ?? '', 'read')
+      const at = edgeOf(environment, ownEdge(api))
+      return { results: (await listApplications(db, { environmentId: environment.id })).flatMap((one) => linksOf(one, at)) }
+    },
   })
 }
 
@@ -167,12 +166,10 @@ function crud(api: Api, { kind, noun, id, title, create, edit, shape }: Spelling
     summary: `List the links of a ${noun}`,
     tag,
     answer: results(linkShape),
-    run: async ({ find, params }) => ({
-      results: linksOf(await find.application(params[id] ?? '', 'read', kind), {
-        domain: api.deps.domain,
-        edgePort: api.settings.edgePort,
-      }),
-    }),
+    run: async ({ find, params }) => {
+      const application = await find.application(params[id] ?? '', 'read', kind)
+      return { results: linksOf(application, edgeOf(await find.environment(application.environmentId, 'read'), ownEdge(api))) }
+    },
   })
 }
 
@@ -193,13 +190,20 @@ async function checkAgainst(
       'git_repository.git_token_id',
     )
   const reserved = spec.ports.findIndex(
-    (port) => port.public && port.protocol === 'tcp' && api.settings.edgePorts.includes(port.external ?? port.internal),
+    (port) =>
+      of.environment.cluster_domain === null && port.public && port.protocol === 'tcp' && api.settings.edgePorts.includes(port.external ?? port.internal),
   )
   if (reserved >= 0)
     throw new AppError(
       'conflict',
       `expected another external port: the edge itself listens on ${api.settings.edgePorts.join(' and ')}`,
       `ports[${reserved}].external_port`,
+    )
+  if (spec.scaling.kind === 'resource' && spec.volumes.length > 0)
+    throw new AppError(
+      'unsupported',
+      'expected the same as min_running_instances: each instance has volumes of its own, so their number is fixed',
+      'max_running_instances',
     )
   if (spec.scaling.kind === 'fixed' && spec.gpu === 0) return
   const cluster = await findCluster(api.deps.db, [of.environment.organization_id], of.environment.cluster_id)

@@ -122,36 +122,6 @@ export function environmentCommand(program: Command): void {
     })
 }
 
-export function clusterCommand(program: Command): void {
-  const cluster = program.command('cluster').description('places that applications run on')
-  json(cluster.command('list').alias('ls').description('list clusters')).action(async (options: Common) => {
-    const { client, context } = connect()
-    const rows = await client.list<Named & { engine: string; status: string }>(
-      `/organization/${await organizationOf(client, context)}/cluster`,
-    )
-    show(rows, options, () =>
-      table(
-        rows.map((row) => ({ name: row.name, engine: row.engine, status: row.status, id: row.id })),
-        'No cluster yet.',
-      ),
-    )
-  })
-  json(cluster.command('add').description('add a cluster: memory needs nothing and runs nothing, for trying things out'))
-    .requiredOption('--name <name>', 'its name')
-    .option('--engine <engine>', 'docker or memory', 'docker')
-    .action(async (options: Common & { name: string; engine: string }) => {
-      const { client, context } = connect()
-      const made = await client.post<Named>(`/organization/${await organizationOf(client, context)}/cluster`, {
-        name: options.name,
-        region: 'on-premise',
-        cloud_provider: 'ON_PREMISE',
-        kubernetes: 'SELF_MANAGED',
-        engine: options.engine,
-      })
-      show(made, options, () => say(`${made.name} is added.`))
-    })
-}
-
 export function tokenCommand(program: Command): void {
   const token = program.command('token').description('API tokens of your organization')
   type Token = Named & { role_name: string; created_at: string; token?: string }

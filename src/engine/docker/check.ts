@@ -26,6 +26,14 @@ export class DockerCheck implements Provisioning {
     this.#edgeImage = edgeImage
   }
 
+  async install(): Promise<void> {
+    // bin/up brings what this engine needs before there is a cluster.
+  }
+
+  async uninstall(): Promise<void> {
+    // bin/down takes it away.
+  }
+
   async check() {
     try {
       const info = await this.#docker.call<Info>('GET', '/info')

@@ -1,4 +1,5 @@
 import { request, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { AppError } from '../../model/error.ts'
 
 /** Version of the Docker Engine API spoken: 1.41 is that of Docker 20.10, the oldest supported. */
@@ -33,6 +34,27 @@ export class DockerClient {
       if (error instanceof AppError && error.code === 'not_found') return undefined
       throw error
     }
+  }
+
+  /** The connection itself, once Docker has given it up to both sides. */
+  hijack(method: string, path: string, options: Options = {}): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const body = JSON.stringify(options.body ?? {})
+      const headers = {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+        connection: 'Upgrade',
+        upgrade: 'tcp',
+      }
+      const outgoing = request({ socketPath: this.#socketPath, method, path: API + path, headers, signal: options.signal })
+      outgoing.once('upgrade', (_response, socket, head) => {
+        if (head.length > 0) socket.unshift(head)
+        resolve(socket)
+      })
+      outgoing.once('response', (response) => void failure(response).then(reject, reject))
+      outgoing.once('error', (error) => reject(new AppError('unavailable', `Docker cannot be reached at ${this.#socketPath}: ${error.message}`)))
+      outgoing.end(body)
+    })
   }
 
   /** The answer as a stream, once its status is known to be good. */

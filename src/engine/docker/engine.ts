@@ -1,12 +1,15 @@
 import { AppError } from '../../model/error.ts'
 import type { Evidence, Exit, Instance, Observation } from '../../model/observation.ts'
 import { targetName, type Place, type Target } from '../../model/workload.ts'
-import type { ApplyContext, Capabilities, Engine, EngineStep, Inspection, LogLine } from '../port.ts'
+import type { Duplex } from 'node:stream'
+import type { ApplyContext, Capabilities, Engine, EngineStep, Inspection, LogLine, Terminal, Usage } from '../port.ts'
 import type { DockerClient } from './client.ts'
 import { watchEvents } from './events.ts'
 import { Instances, type AddressBook } from './instances.ts'
 import { filters, labels, runtimeIn } from './label.ts'
+import { chosen, openExec, openForward } from './exec.ts'
 import { followLogs } from './logs.ts'
+import { usageOf } from './usage.ts'
 import { addressIn, nameOf, observeInstance, type Inspected } from './observe.ts'
 import { Prober } from './prober.ts'
 
@@ -22,6 +25,7 @@ const EVIDENCE_LIMIT = 30
 const LIVENESS_GRACE = 30
 
 export class DockerEngine implements Engine, Inspection {
+  readonly rollsOut = 'step-by-step'
   readonly #docker: DockerClient
   readonly #clusterId: string
   readonly #instances: Instances
@@ -132,6 +136,25 @@ export class DockerEngine implements Engine, Inspection {
     return followLogs(this.#docker, () => this.#instances.list(place), options)
   }
 
+  preview(): Promise<null> {
+    return Promise.resolve(null)
+  }
+
+  async usage(place: Place): Promise<Usage[]> {
+    return usageOf(this.#docker, await this.#instances.list(place))
+  }
+
+  async exec(
+    place: Place,
+    options: { instance: string | null; command: string[]; terminal: Terminal | null; signal: AbortSignal },
+  ): Promise<Duplex> {
+    return openExec(this.#docker, chosen(await this.#instances.list(place), options.instance), options)
+  }
+
+  async forward(place: Place, options: { instance: string | null; port: number; signal: AbortSignal }): Promise<Duplex> {
+    return openForward(chosen(await this.#instances.list(place), options.instance), options)
+  }
+
   #observeOne(found: Inspected, previous: Instance | undefined): Instance {
     const name = nameOf(found)
     const [address, runtime] = [addressIn(found), runtimeIn(found.Config.Labels)]
@@ -227,6 +250,8 @@ const placeIn = (found: Record<string, string>): Place => ({
   projectId: found[labels.project] ?? '',
   environmentId: found[labels.environment] ?? '',
   environmentName: '',
+  namespace: '',
+  addressLabel: '',
   applicationId: found[labels.application] ?? '',
   name: found[labels.name] ?? '',
 })

@@ -16,7 +16,7 @@ export const labels = {
 } as const
 
 /** What observing and stopping an instance needs to know, carried by the instance itself so that it survives everything else. */
-export type Runtime = Pick<Workload, 'readiness' | 'liveness' | 'gracePeriod' | 'preStop'>
+export type Runtime = Pick<Workload, 'readiness' | 'liveness'> & Pick<Workload['settings'], 'gracePeriod' | 'preStop'>
 
 export const placeLabels = (clusterId: string, place: Place): Record<string, string> => ({
   [labels.cluster]: clusterId,
@@ -31,8 +31,8 @@ export function instanceLabels(clusterId: string, workload: Workload, target: Ta
   const runtime: Runtime = {
     readiness: workload.readiness,
     liveness: workload.liveness,
-    gracePeriod: workload.gracePeriod,
-    preStop: workload.preStop,
+    gracePeriod: workload.settings.gracePeriod,
+    preStop: workload.settings.preStop,
   }
   return {
     ...placeLabels(clusterId, workload.place),

@@ -3,7 +3,7 @@ import { AppError } from '../../model/error.ts'
 import { sameRollout, type Evidence, type Instance, type Observation } from '../../model/observation.ts'
 import { referenceOf } from '../../model/image.ts'
 import { targetName, type Place, type Target, type Workload } from '../../model/workload.ts'
-import type { ApplyContext, Capabilities, Engine, EngineStep, Inspection, LogLine, Provisioning } from '../port.ts'
+import type { ApplyContext, Capabilities, Engine, EngineStep, Inspection, LogLine, Provisioning, Usage } from '../port.ts'
 import type { Builder, BuildRequest } from '../../build/port.ts'
 
 /** Milliseconds after which an instance is ready, so that every state can be seen. */
@@ -16,6 +16,7 @@ type Application = { place: Place; instances: Map<string, Instance>; routed: Tar
 
 /** Instances that exist in this process only: for development without anything, and for tests of what all engines promise. */
 export class MemoryEngine implements Engine, Inspection, Provisioning {
+  readonly rollsOut = 'step-by-step'
   readonly #applications = new Map<string, Application>()
   readonly #changed = new Set<string>()
   #wake = (): void => undefined
@@ -84,8 +85,32 @@ export class MemoryEngine implements Engine, Inspection, Provisioning {
     // Nothing runs, so nothing is said.
   }
 
+  preview(): Promise<null> {
+    return Promise.resolve(null)
+  }
+
+  usage(): Promise<Usage[]> {
+    return Promise.resolve([])
+  }
+
+  exec(): Promise<never> {
+    return Promise.reject(new AppError('unsupported', 'The memory engine runs nothing, so there is nothing to open a shell in.'))
+  }
+
+  forward(): Promise<never> {
+    return Promise.reject(new AppError('unsupported', 'The memory engine runs nothing, so there is nothing to connect to.'))
+  }
+
   check() {
     return Promise.resolve([{ what: 'engine', found: 'memory', ok: true, remedy: '' }])
+  }
+
+  async install(): Promise<void> {
+    // It needs nothing.
+  }
+
+  async uninstall(): Promise<void> {
+    // It left nothing.
   }
 
   /** What a signal from outside does to a real instance: for tests. */

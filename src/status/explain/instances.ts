@@ -1,5 +1,6 @@
 import type { Explanation } from '../../model/deployment.ts'
 import type { Exit, Instance, Observation } from '../../model/observation.ts'
+import { explainWaiting } from './waiting.ts'
 
 /** Exits of one instance after which it counts as crash-looping: not a one-off, and quick to reach. */
 export const CRASH_LIMIT = 3
@@ -7,6 +8,9 @@ export const CRASH_LIMIT = 3
 /** Why instances are not all right, the worst cause first; null when nothing is wrong. */
 export function explainInstances(observation: Observation | undefined): Explanation | null {
   const instances = observation?.instances ?? []
+  const [blocked] = observation?.blocked ?? []
+  const told = blocked && instances.every((one) => one.state !== 'ready') ? explainWaiting(blocked, 'The instances') : undefined
+  if (told && instances.length === 0) return told.explanation
   if (instances.length === 0)
     return {
       reason: 'InstancesMissing',
@@ -15,6 +19,7 @@ export function explainInstances(observation: Observation | undefined): Explanat
       remedy: 'They are started again within seconds; if not, look at the cluster with `berth doctor`.',
     }
   const sick =
+    instances.find((instance) => instance.waiting && instance.state !== 'ready' && explainWaiting(instance.waiting, '')) ??
     instances.find((instance) => instance.lastExit !== null && instance.state !== 'ready') ??
     instances.find((instance) => instance.state === 'unready') ??
     instances.find((instance) => instance.lastExit !== null && instance.restarts > 0)
@@ -23,11 +28,14 @@ export function explainInstances(observation: Observation | undefined): Explanat
     .filter((item) => item.instance === sick.name)
     .slice(-5)
     .map((item) => `${item.at} ${item.message}`)
-  return { ...explainInstance(sick), evidence }
+  const explained = explainInstance(sick)
+  return { ...explained, evidence: [...new Set([...explained.evidence, ...evidence])] }
 }
 
 /** The cause, the sentence and what to do, for one instance that is not ready. */
 export function explainInstance(instance: Instance): Explanation {
+  const waiting = instance.waiting && instance.state !== 'ready' ? explainWaiting(instance.waiting, `The instance ${instance.name}`) : undefined
+  if (waiting) return waiting.explanation
   if (instance.lastExit && (instance.state !== 'unready' || justRestarted(instance)))
     return explainExit(instance.name, instance.lastExit, instance.restarts)
   if (instance.probe)

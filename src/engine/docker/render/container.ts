@@ -19,7 +19,7 @@ export function renderContainer({ clusterId, network, address, workload, target 
     ...(workload.arguments.length === 0 ? {} : { Cmd: workload.arguments }),
     Env: variables,
     Labels: instanceLabels(clusterId, workload, target),
-    StopTimeout: workload.gracePeriod,
+    StopTimeout: workload.settings.gracePeriod,
     HostConfig: {
       NanoCpus: workload.cpuMilli * 1_000_000,
       Memory: workload.memoryMib * 1024 * 1024,
@@ -28,8 +28,8 @@ export function renderContainer({ clusterId, network, address, workload, target 
       RestartPolicy: { Name: 'unless-stopped' },
       LogConfig: LOG,
       Init: true,
-      ReadonlyRootfs: workload.readOnlyRoot,
-      ...(workload.readOnlyRoot ? { Tmpfs: { '/tmp': '' } } : {}),
+      ReadonlyRootfs: workload.settings.readOnlyRoot,
+      ...(workload.settings.readOnlyRoot ? { Tmpfs: { '/tmp': '' } } : {}),
       SecurityOpt: ['no-new-privileges'],
       NetworkMode: network,
       Mounts: workload.volumes.map((volume) => ({

@@ -1,0 +1,48 @@
+import { kubernetesOptions, type KubernetesOptions } from '../model/cluster.ts'
+import { invalid } from '../model/error.ts'
+import { isDnsLabel } from '../model/name.ts'
+import type { ClusterRequest } from './schema/cluster.ts'
+
+/** The builder as its project publishes it, where a cluster names none. */
+const BUILDER_IMAGE = 'docker.io/moby/buildkit:v0.34.2'
+
+const isName = (text: string): boolean => text.length <= 253 && text.split('.').every(isDnsLabel)
+
+/** What a request says of a Kubernetes cluster: absent = keep (or the default), empty = none. Throws `invalid` with the field's path. */
+export function parseKubernetesOptions(body: Partial<ClusterRequest>, before: KubernetesOptions | null): KubernetesOptions {
+  const name = (key: 'certificate_issuer' | 'gateway_class' | 'storage_class', old: string | null | undefined): string | null => {
+    const sent = body[key]
+    if (sent === undefined) return old ?? null
+    if (sent === null || sent === '') return null
+    if (!isName(sent)) throw invalid(key, `expected the name of an object (lower-case letters, digits, hyphens and dots), found ${JSON.stringify(sent)}`)
+    return sent
+  }
+  const domain = body.domain ?? before?.domain ?? ''
+  if (!isName(domain) || !domain.includes('.'))
+    throw invalid('domain', `expected the domain below which applications get their names, such as apps.example.com, found ${JSON.stringify(domain)}`)
+  return kubernetesOptions.parse({
+    domain,
+    registry: registryIn(body, before),
+    insecureRegistry: body.registry_insecure ?? before?.insecureRegistry ?? false,
+    issuer: name('certificate_issuer', before?.issuer),
+    gatewayClass: name('gateway_class', before?.gatewayClass),
+    storageClass: name('storage_class', before?.storageClass),
+    builderImage: builderIn(body, before),
+    rootlessBuilds: body.rootless_builds ?? before?.rootlessBuilds ?? false,
+    podSecurity: body.pod_security ?? before?.podSecurity ?? 'baseline',
+  })
+}
+
+function registryIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): string | null {
+  if (body.registry === undefined) return before?.registry ?? null
+  if (body.registry === null || body.registry === '') return null
+  if (!/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/.test(body.registry))
+    throw invalid('registry', `expected host[:port][/path] in lower case and without https://, found ${JSON.stringify(body.registry)}`)
+  return body.registry
+}
+
+function builderIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): string {
+  const image = body.builder_image ?? before?.builderImage ?? BUILDER_IMAGE
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image)) throw invalid('builder_image', `expected the name of an image, found ${JSON.stringify(image)}`)
+  return image
+}

@@ -1,0 +1,146 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { Readable } from 'node:stream'
+import { create } from 'tar'
+import { AppError, messageOf } from '../../model/error.ts'
+import type { Image } from '../../model/image.ts'
+import type { Builder, BuildRequest } from '../port.ts'
+import { FOLDERS, type Ended, type Workbench, type Workbenches } from './workbench.ts'
+
+export type BuildkitSettings = {
+  workbenches: Workbenches
+  /** Where images go: `host[:port][/path]`; `insecure`: over HTTP. */
+  registry: { name: string; insecure: boolean }
+  /** Folder for what is on its way to a workbench. */
+  scratch: string
+  /** Whether the registry still has an image. */
+  exists: (image: { repository: string; digest: string }) => Promise<boolean>
+}
+
+type Options = { signal: AbortSignal; onLine: (line: string) => void }
+
+/**
+ * Builds with BuildKit on a workbench of the cluster. The source is streamed in and the image pushed from there by digest: no Git credential
+ * enters the cluster, nothing of the builder listens, and the server needs no program for it.
+ */
+export class BuildkitBuilder implements Builder {
+  readonly #settings: BuildkitSettings
+
+  constructor(settings: BuildkitSettings) {
+    this.#settings = settings
+  }
+
+  async build(request: BuildRequest, options: Options): Promise<Image> {
+    const late = AbortSignal.timeout(request.limits.timeout * 1000)
+    const signal = AbortSignal.any([options.signal, late])
+    let workbench: Workbench | undefined
+    try {
+      workbench = await this.#settings.workbenches.open({ id: request.id, ...request.limits, seconds: request.limits.timeout }, { ...options, signal })
+      return await this.#buildOn(workbench, request, { ...options, signal })
+    } catch (error) {
+      if (options.signal.aborted) throw new AppError('conflict', 'The build was canceled.')
+      if (late.aborted)
+        throw new AppError('invalid', `The build took longer than ${request.limits.timeout} s (build.timeout_max_sec) and was stopped.`)
+      const fate = await workbench?.fate().catch(() => null)
+      throw fate ? new AppError('invalid', `The build failed: ${fate}`) : error
+    } finally {
+      await workbench?.remove().catch(() => undefined /* It ends by itself at its deadline. */)
+    }
+  }
+
+  async has(image: Image): Promise<boolean> {
+    return image.kind === 'registry' && (await this.#settings.exists(image))
+  }
+
+  /** Tags of base images are looked up by the builder: a build is found again by its source, and `build.disable_buildkit_cache` looks them up anew. */
+  identify(): Promise<null> {
+    return Promise.resolve(null)
+  }
+
+  check() {
+    return Promise.resolve([])
+  }
+
+  async #buildOn(workbench: Workbench, request: BuildRequest, { signal, onLine }: Options): Promise<Image> {
+    await abortable(workbench.unpack(FOLDERS.source, tarOf(request.folder)), signal)
+    if (Object.keys(request.secrets).length > 0) await abortable(this.#sendSecrets(workbench, request), signal)
+    const repository = `${this.#settings.registry.name}/${request.labels['berth.application'] ?? request.id}`
+    const last: string[] = []
+    const ended = await abortable(
+      workbench.buildctl(this.#arguments(request, repository), (line) => {
+        last.push(line)
+        if (last.length > 60) last.shift()
+        onLine(line)
+      }),
+      signal,
+    )
+    if (ended.code !== 0) throw await failureOf(workbench, ended, last)
+    const metadata = JSON.parse(await workbench.read(`${FOLDERS.output}/metadata.json`)) as Record<string, unknown>
+    const digest = metadata['containerimage.digest']
+    if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest)) throw new AppError('internal', 'BuildKit did not say the digest of the image.')
+    return { kind: 'registry', repository, digest, platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}` }
+  }
+
+  #arguments(request: BuildRequest, repository: string): string[] {
+    const { insecure } = this.#settings.registry
+    const plain = insecure ? ',registry.insecure=true' : ''
+    const cache = `type=registry,ref=${repository}:cache${plain}`
+    const dockerfile = posix.parse(request.dockerfile)
+    return [
+      'build',
+      '--progress=plain',
+      '--frontend=dockerfile.v0',
+      `--local=context=${FOLDERS.source}`,
+      `--local=dockerfile=${posix.join(FOLDERS.source, dockerfile.dir)}`,
+      `--opt=filename=${dockerfile.base}`,
+      ...(request.target === null ? [] : [`--opt=target=${request.target}`]),
+      ...(request.limits.noCache ? ['--no-cache'] : [`--import-cache=${cache}`, `--export-cache=${cache},mode=max,ignore-error=true`]),
+      ...Object.entries(request.arguments).map(([key, value]) => `--opt=build-arg:${key}=${value}`),
+      ...Object.entries(request.labels).map(([key, value]) => `--opt=label:${key}=${value}`),
+      ...Object.keys(request.secrets).map((id) => `--secret=id=${id},src=${FOLDERS.secrets}/${id}`),
+      `--output=type=image,name=${repository}:${request.id},push=true${plain}`,
+      `--metadata-file=${FOLDERS.output}/metadata.json`,
+    ]
+  }
+
+  /** Their files go the way of the source, to a folder in memory. */
+  async #sendSecrets(workbench: Workbench, request: BuildRequest): Promise<void> {
+    const folder = join(this.#settings.scratch, `${request.id}-secrets`)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    try {
+      for (const [id, value] of Object.entries(request.secrets)) writeFileSync(join(folder, id), value.reveal(), { mode: 0o600 })
+      await workbench.unpack(FOLDERS.secrets, tarOf(folder))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Owned by root with times left out, so that equal sources are equal to BuildKit's cache. */
+function tarOf(folder: string): Readable {
+  return Readable.from(create({ cwd: folder, portable: true, mtime: new Date(0), strict: true }, ['.']) as unknown as AsyncIterable<Buffer>)
+}
+
+function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(new AppError('conflict', 'The build was stopped.'))
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
+/** Out of memory, no space, and a build that just fails are different things. */
+async function failureOf(workbench: Workbench, ended: Ended, lines: string[]): Promise<AppError> {
+  const fate = await workbench.fate().catch((error: unknown) => messageOf(error))
+  const said = reasonIn(lines) ?? (ended.message || 'no output')
+  if (fate) return new AppError('invalid', `The build failed: ${fate}`)
+  if (/no space left on device/i.test(said)) return new AppError('invalid', `The build failed: its disk is full (build.ephemeral_storage_in_gib): ${said}`)
+  if (/exit code: 137|signal: killed/i.test(said)) return new AppError('invalid', `The build failed: a step ran out of memory (build.ram_max_in_gib): ${said}`)
+  return new AppError('invalid', `The build failed: ${said}`)
+}
+
+function reasonIn(lines: string[]): string | undefined {
+  const said = lines.findLast((line) => /^(ERROR|error)[: ]|executor failed|failed to solve/.test(line))
+  return (said ?? lines.at(-1))?.replace(/^(ERROR|error): /, '').slice(0, 500)
+}

@@ -1,0 +1,102 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { AppError, messageOf } from '../../model/error.ts'
+import { systemNamespace } from '../../model/cluster.ts'
+import type { Finding, Provisioning } from '../port.ts'
+import { Objects } from './apply.ts'
+import { findings, gatewayClasses } from './check.ts'
+import type { KubeClient } from './client.ts'
+import { Inventory, type InventoryBook } from './inventory.ts'
+import { labels } from './label.ts'
+import { pathTo, type Condition, type KubeObject, type Reference } from './object.ts'
+import { GATEWAY } from './render/name.ts'
+import { renderGateway } from './render/gateway.ts'
+import type { RenderContext } from './render/pod.ts'
+
+/** Milliseconds that the gateway may take to get an address and be programmed, and that a namespace may take to go. */
+const GATEWAY_LIMIT = 180_000
+const REMOVAL_LIMIT = 60_000
+const LOOK = 500
+
+type Gateway = KubeObject & { status?: { conditions?: Condition[]; addresses?: { value: string }[] } }
+
+/** Brings onto a cluster what Berth needs for itself, and says what it has and lacks. */
+export class KubernetesProvisioning implements Provisioning {
+  readonly #client: KubeClient
+  readonly #render: RenderContext
+  readonly #certificate: () => Promise<{ chain: string; key: string }>
+  readonly #objects: Objects
+
+  /** `certificate`: of Berth's own authority, for clusters without an issuer. */
+  constructor(client: KubeClient, render: RenderContext, of: { certificate: () => Promise<{ chain: string; key: string }>; book: InventoryBook }) {
+    this.#client = client
+    this.#render = render
+    this.#certificate = of.certificate
+    this.#objects = new Objects(client, new Inventory(of.book))
+  }
+
+  check(): Promise<Finding[]> {
+    return findings(this.#client, this.#render)
+  }
+
+  async install(note: (line: string) => void, signal: AbortSignal): Promise<void> {
+    const { options } = this.#render
+    const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
+    await this.#refuseForeign(namespace)
+    const gatewayClass = options.gatewayClass ?? (await this.#onlyClass())
+    const certificate = options.issuer === null ? await this.#certificate() : null
+    for (const object of renderGateway(this.#render, { gatewayClass, certificate })) {
+      await this.#objects.apply(object, { signal })
+      note(`${object.kind} ${object.metadata.name} is applied`)
+    }
+    note('Waiting until the gateway has an address, for 180 s at most')
+    const address = await this.#programmed({ kind: 'Gateway', namespace, name: GATEWAY }, signal)
+    note(`The gateway answers at ${address}: let *.${options.domain} point there`)
+  }
+
+  /** The certificate of Berth's own authority, again: it is renewed before it ends. */
+  async renewCertificate(signal: AbortSignal): Promise<void> {
+    if (this.#render.options.issuer !== null) return
+    const [, secret] = renderGateway(this.#render, { gatewayClass: '', certificate: await this.#certificate() })
+    const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
+    if (secret && (await this.#client.find('GET', pathTo({ kind: 'Gateway', namespace, name: GATEWAY })))) await this.#objects.apply(secret, { signal })
+  }
+
+  async uninstall(): Promise<void> {
+    const reference: Reference = { kind: 'Namespace', namespace: '', name: systemNamespace(this.#render.clusterId.slice(0, 8)) }
+    const live = await this.#client.find<KubeObject>('GET', pathTo(reference))
+    if (!live || live.metadata.labels?.[labels.cluster] !== this.#render.clusterId) return
+    await this.#objects.remove(reference, live.metadata.uid ?? null)
+    const until = Date.now() + REMOVAL_LIMIT
+    while (Date.now() < until && (await this.#client.find('GET', pathTo(reference)))) await pause(LOOK)
+  }
+
+  async #refuseForeign(namespace: string): Promise<void> {
+    const live = await this.#client.find<KubeObject>('GET', pathTo({ kind: 'Namespace', namespace: '', name: namespace }))
+    if (live && live.metadata.labels?.[labels.cluster] !== this.#render.clusterId)
+      throw new AppError('conflict', `The namespace ${namespace} exists on the cluster and belongs to somebody else.`)
+  }
+
+  async #onlyClass(): Promise<string> {
+    const classes = await gatewayClasses(this.#client).catch((error: unknown) => {
+      throw new AppError('invalid', `The cluster has no Gateway API (${messageOf(error)}): install Envoy Gateway, then deploy the cluster again.`)
+    })
+    const [first] = classes
+    if (first === undefined)
+      throw new AppError('invalid', 'The cluster has the Gateway API, but no GatewayClass that is accepted: install Envoy Gateway, then deploy the cluster again.')
+    return first
+  }
+
+  async #programmed(reference: Reference, signal: AbortSignal): Promise<string> {
+    const until = Date.now() + GATEWAY_LIMIT
+    let why = 'nobody has taken it up'
+    while (Date.now() < until) {
+      const live = await this.#client.call<Gateway>('GET', pathTo(reference), { signal })
+      const programmed = live.status?.conditions?.find((one) => one.type === 'Programmed')
+      const address = live.status?.addresses?.[0]?.value
+      if (programmed?.status === 'True' && address) return address
+      if (programmed) why = `${programmed.reason}: ${programmed.message ?? ''}`
+      await pause(LOOK, undefined, { signal })
+    }
+    throw new AppError('unavailable', `The gateway was not ready after ${GATEWAY_LIMIT / 1000} s (${why}). Its controller must run, and the cluster must give load balancers an address.`)
+  }
+}

@@ -1,0 +1,68 @@
+import { systemNamespace } from '../../../model/cluster.ts'
+import { labels } from '../label.ts'
+import { apiVersionOf, type KubeObject } from '../object.ts'
+import { CERTIFICATE, GATEWAY } from './name.ts'
+import type { RenderContext } from './pod.ts'
+
+/** What Berth has for a whole cluster: its namespace, its gateway with the certificate of its domain, and the way from HTTP to HTTPS. */
+export function renderGateway(
+  { clusterId, options }: RenderContext,
+  of: { gatewayClass: string; certificate: { chain: string; key: string } | null },
+): KubeObject[] {
+  const namespace = systemNamespace(clusterId.slice(0, 8))
+  const ours = { [labels.managedBy]: 'berth', [labels.cluster]: clusterId }
+  const allowedRoutes = { namespaces: { from: 'Selector', selector: { matchLabels: { [labels.cluster]: clusterId } } } }
+  const wildcard = `*.${options.domain}`
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      // Builds run here, and they need more than applications may have.
+      metadata: { name: namespace, labels: { ...ours, 'pod-security.kubernetes.io/enforce': 'privileged' } },
+    },
+    of.certificate
+      ? {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { name: CERTIFICATE, namespace, labels: ours },
+          type: 'kubernetes.io/tls',
+          data: { 'tls.crt': base64(of.certificate.chain), 'tls.key': base64(of.certificate.key) },
+        }
+      : {
+          apiVersion: apiVersionOf('Certificate'),
+          kind: 'Certificate',
+          metadata: { name: CERTIFICATE, namespace, labels: ours },
+          spec: { secretName: CERTIFICATE, dnsNames: [wildcard], issuerRef: { kind: 'ClusterIssuer', name: options.issuer } },
+        },
+    {
+      apiVersion: apiVersionOf('Gateway'),
+      kind: 'Gateway',
+      metadata: { name: GATEWAY, namespace, labels: ours },
+      spec: {
+        gatewayClassName: of.gatewayClass,
+        listeners: [
+          { name: 'http', port: 80, protocol: 'HTTP', allowedRoutes },
+          {
+            name: 'https',
+            port: 443,
+            protocol: 'HTTPS',
+            hostname: wildcard,
+            tls: { mode: 'Terminate', certificateRefs: [{ name: CERTIFICATE }] },
+            allowedRoutes,
+          },
+        ],
+      },
+    },
+    {
+      apiVersion: apiVersionOf('HTTPRoute'),
+      kind: 'HTTPRoute',
+      metadata: { name: 'berth-to-https', namespace, labels: ours },
+      spec: {
+        parentRefs: [{ name: GATEWAY, sectionName: 'http' }],
+        rules: [{ filters: [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https', port: 443, statusCode: 301 } }] }],
+      },
+    },
+  ]
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')

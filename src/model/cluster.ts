@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import { secretRef } from './variable.ts'
+
+/** How a Kubernetes cluster is driven, apart from who may: names of things that are on it. */
+export const kubernetesOptions = z.object({
+  /** Applications get their names below it; its wildcard address points to the cluster's gateway. */
+  domain: z.string(),
+  /** Where builds are pushed to and nodes pull from, `host[:port][/path]`; null = the cluster builds nothing. */
+  registry: z.string().nullable(),
+  /** The registry speaks plain HTTP. */
+  insecureRegistry: z.boolean(),
+  /** A ClusterIssuer of cert-manager; null = Berth's own authority. */
+  issuer: z.string().nullable(),
+  /** GatewayClass; null = the one that the cluster has. */
+  gatewayClass: z.string().nullable(),
+  /** StorageClass of volumes; null = the default one. */
+  storageClass: z.string().nullable(),
+  /** Image of the builder, with buildkitd, buildctl and tar in it. */
+  builderImage: z.string(),
+  /** Whether builds run without privileges (nodes must allow unprivileged user namespaces). */
+  rootlessBuilds: z.boolean(),
+  /** Pod Security level of environments: what a pod may ask for (decision 9). */
+  podSecurity: z.enum(['privileged', 'baseline', 'restricted']),
+})
+export type KubernetesOptions = z.infer<typeof kubernetesOptions>
+
+/** How a cluster is driven: the Docker socket of the node it is on, a process's memory, or a Kubernetes API with a sealed kubeconfig. */
+export const reach = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('docker'), node: z.string() }),
+  z.object({ kind: z.literal('memory') }),
+  z.object({ kind: z.literal('kubernetes'), server: z.string(), credentials: secretRef, ...kubernetesOptions.shape }),
+])
+export type Reach = z.infer<typeof reach>
+export type KubernetesReach = Extract<Reach, { kind: 'kubernetes' }>
+
+/** Namespace of what Berth has for a whole cluster: its gateway, certificate and builds. */
+export const systemNamespace = (clusterShortId: string): string => `berth-z${clusterShortId}`

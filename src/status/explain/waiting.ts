@@ -1,0 +1,253 @@
+import type { Explanation } from '../../model/deployment.ts'
+import type { Waiting } from '../../model/observation.ts'
+import { explainScheduling } from './scheduling.ts'
+
+/**
+ * When waiting longer is of no use: `at-once`, or once it has lasted so many seconds (a registry may stumble, a node may come), or `never`.
+ * Kubernetes' own retries of a pull are 10, 20, 40 s apart.
+ */
+type Patience = 'at-once' | 'never' | number
+export type Verdict = { explanation: Explanation; patience: Patience }
+
+type Row = { reason: RegExp; message?: RegExp; tell: (message: string) => Omit<Explanation, 'evidence'>; patience: Patience }
+const quoted = (message: string): string => {
+  const clean = message.replace(/\s+/g, ' ').trim()
+  return clean.length > 400 ? `${clean.slice(0, 400)}…` : clean
+}
+const pull = /^(ErrImagePull|ImagePullBackOff|RegistryUnavailable|ErrImageNeverPull)$/
+const config = /^CreateContainerConfigError$/
+const create = /^(CreateContainerError|RunContainerError|StartError|ContainerCannotRun|CrashLoopBackOff)$/
+const failedCreate = /^(FailedCreate|ReplicaFailure)$/
+
+/** What the engine says, in its words, and what that means; the first row that fits is told. */
+const rows: Row[] = [
+  {
+    reason: /^InvalidImageName$/,
+    tell: (message) => ({
+      reason: 'ImageNameInvalid',
+      message: `The name of the image is not one that can be pulled: ${quoted(message)}.`,
+      remedy: 'Write it without https:// and in lower case, e.g. registry.example.com/team/web.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: pull,
+    message: /not found|manifest unknown|name unknown|does not exist/i,
+    tell: () => ({
+      reason: 'ImageNotFound',
+      message: 'The image does not exist in its registry (any more).',
+      remedy: 'Deploy again: it is built or resolved anew. An image that a registry cleans up by age cannot be started later.',
+    }),
+    patience: 4,
+  },
+  {
+    reason: pull,
+    message: /no match for platform|no matching manifest/i,
+    tell: () => ({
+      reason: 'WrongArchitecture',
+      message: 'The image was not built for the processors of the nodes.',
+      remedy: 'Build it for them as well, or set cpu_architecture where the cluster has other nodes too.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: pull,
+    message: /401|403|unauthorized|authorization failed|pull access denied|insufficient_scope|denied/i,
+    tell: () => ({
+      reason: 'ImageAccessDenied',
+      message: 'The registry does not give the image out without credentials.',
+      remedy: 'Give the registry credentials, or make the image public.',
+    }),
+    patience: 4,
+  },
+  {
+    reason: pull,
+    message: /429|toomanyrequests|rate limit/i,
+    tell: () => ({
+      reason: 'RegistryLimit',
+      message: 'The registry refuses more pulls for now (its rate limit is reached).',
+      remedy: 'Wait until its limit resets, or pull with credentials.',
+    }),
+    patience: 'never',
+  },
+  {
+    reason: pull,
+    message: /no such host|x509|certificate|http response to https|connection refused|i\/o timeout|dial tcp/i,
+    tell: () => ({
+      reason: 'RegistryUnreachable',
+      message: 'The nodes cannot reach the registry of the image (its name, its certificate, or HTTP instead of HTTPS).',
+      remedy: 'Make the registry reachable from the nodes under the same name as from Berth; nodes need to trust its certificate.',
+    }),
+    patience: 20,
+  },
+  {
+    reason: pull,
+    tell: (message) => ({
+      reason: 'ImagePullFailed',
+      message: `The image cannot be pulled: ${quoted(message)}.`,
+      remedy: 'Check the name of the image and that the nodes reach its registry.',
+    }),
+    patience: 30,
+  },
+  {
+    reason: config,
+    message: /runAsNonRoot|run as non-root|image will run as root|non-numeric user/i,
+    tell: () => ({
+      reason: 'RunsAsRoot',
+      message: 'The image runs as root, which the security level of this cluster forbids.',
+      remedy: 'Add a numeric USER to its Dockerfile (USER 1000), or lower the security level of the cluster.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: config,
+    message: /secret|configmap|key/i,
+    tell: () => ({
+      reason: 'ConfigurationMissing',
+      message: 'The variables of this release are not on the cluster: somebody removed them.',
+      remedy: 'They are applied again within seconds; if not, deploy again.',
+    }),
+    patience: 20,
+  },
+  {
+    reason: config,
+    tell: (message) => ({ reason: 'ConfigurationWrong', message: `It cannot be configured: ${quoted(message)}.`, remedy: 'Change what the message names.' }),
+    patience: 10,
+  },
+  {
+    reason: create,
+    message: /argument list too long/i,
+    tell: () => ({
+      reason: 'VariableTooLong',
+      message: 'One variable is larger than the kernel allows (128 KiB).',
+      remedy: 'Make it shorter, or mount it as a file.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: create,
+    message: /executable file not found|no such file or directory|permission denied|is a directory|exec format error/i,
+    tell: (message) => ({
+      reason: /exec format error/i.test(message) ? 'WrongArchitecture' : 'CommandNotFound',
+      message: `It could not run its command: ${programIn(message)}.`,
+      remedy: /exec format error/i.test(message)
+        ? 'The program was built for other processors than the nodes have: build it for them.'
+        : 'Check entrypoint, arguments and the CMD of the Dockerfile: the program must exist in the image and be executable; an entrypoint is one program, its arguments stand apart.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: /^CreateContainerError$/,
+    tell: (message) => ({ reason: 'NotStarted', message: `It could not be created: ${quoted(message)}.`, remedy: 'Change what the message names, then deploy again.' }),
+    patience: 10,
+  },
+  {
+    reason: failedCreate,
+    message: /exceeded quota/i,
+    tell: (message) => ({
+      reason: 'QuotaExceeded',
+      message: `The quota of its namespace is used up: ${quoted(message.replace(/^.*exceeded quota:?/i, ''))}.`,
+      remedy: 'Lower cpu, memory or the number of instances, stop something in the environment, or raise the quota.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: failedCreate,
+    message: /violates PodSecurity/i,
+    tell: (message) => ({
+      reason: 'SecurityLevel',
+      message: `The security level of its namespace forbids it: ${quoted(message.replace(/^.*violates PodSecurity/i, 'PodSecurity'))}.`,
+      remedy: 'Change the settings that the message names, or lower the security level of the cluster.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: failedCreate,
+    message: /serviceaccount.*not found|error looking up service account/i,
+    tell: (message) => ({
+      reason: 'ServiceAccountMissing',
+      message: `Its service account does not exist: ${/service ?account "?([^" ]+)"?/i.exec(message)?.[1] ?? quoted(message)}.`,
+      remedy: 'Create the service account in the namespace of the environment, or clear security.service_account_name.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: failedCreate,
+    message: /admission webhook|denied the request|forbidden/i,
+    tell: (message) => ({
+      reason: 'AdmissionDenied',
+      message: `A rule of the cluster refuses it: ${quoted(message)}.`,
+      remedy: 'Change what the message names, or ask who looks after the cluster.',
+    }),
+    patience: 'at-once',
+  },
+  {
+    reason: failedCreate,
+    tell: (message) => ({ reason: 'NotCreated', message: `Its instances cannot be created: ${quoted(message)}.`, remedy: 'Change what the message names, then deploy again.' }),
+    patience: 10,
+  },
+  {
+    reason: /^(ProvisioningFailed|VolumePending)$/,
+    tell: (message) => ({
+      reason: 'VolumePending',
+      message: `Its volume cannot be made: ${quoted(message)}.`,
+      remedy: 'The cluster needs a storage class that makes volumes (`berth cluster check` shows them).',
+    }),
+    patience: 30,
+  },
+  {
+    reason: /^(FailedMount|FailedAttachVolume|VolumeFailedMount)$/,
+    tell: (message) => ({
+      reason: 'VolumeNotAttached',
+      message: `Its volume cannot be attached: ${quoted(message)}.`,
+      remedy: 'A volume is on one node at a time: it comes once the old instance is gone (6 minutes where its node is lost).',
+    }),
+    patience: 'never',
+  },
+  {
+    reason: /^Unschedulable$/,
+    tell: (message) => {
+      const { reason, cause, remedy } = explainScheduling(message)
+      return { reason, message: `It waits for a node: ${cause}.`, remedy }
+    },
+    patience: 20,
+  },
+  {
+    reason: /^NodeNotReady$/,
+    tell: (message) => ({
+      reason: 'NodeNotReady',
+      message: `The node it is on does not answer: ${quoted(message)}.`,
+      remedy: 'Look at the node; Kubernetes moves instances without volumes elsewhere after five minutes.',
+    }),
+    patience: 'never',
+  },
+  {
+    reason: /^Evicted$/,
+    tell: (message) => ({
+      reason: 'Evicted',
+      message: `It was removed from its node: ${quoted(message)}.`,
+      remedy: 'Raise ephemeral_storage_in_gib where it wrote too many temporary files; otherwise the node ran short.',
+    }),
+    patience: 'never',
+  },
+]
+
+const programIn = (message: string): string => {
+  const found = /exec: "([^"]*)": ([^:"]*(?:: [^:"]*)?)/.exec(message) ?? /stat ([^:]+): (no such file or directory)/.exec(message)
+  return found ? `${found[1] ?? ''}: ${(found[2] ?? '').replace(/: unknown$/, '')}` : quoted(message)
+}
+
+/** What it waits for, and how long that is worth; undefined where waiting is just what a start takes. */
+export function explainWaiting(waiting: Waiting, subject: string): Verdict | undefined {
+  const row = rows.find((one) => one.reason.test(waiting.reason) && (one.message?.test(waiting.message) ?? true))
+  if (!row || waiting.reason === 'CrashLoopBackOff') return undefined
+  const told = row.tell(waiting.message)
+  return {
+    explanation: { ...told, message: `${subject}: ${told.message}`, evidence: [`${waiting.since} ${waiting.reason}: ${quoted(waiting.message)}`] },
+    patience: row.patience,
+  }
+}
+
+/** Whether it has waited as long as is of use. `now` in milliseconds. */
+export const isOver = ({ patience }: Verdict, waiting: Waiting, now: number): boolean =>
+  patience === 'at-once' || (patience !== 'never' && now - Date.parse(waiting.since) >= patience * 1000)

@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { BuildkitBuilder } from '../build/buildkit/builder.ts'
+import type { Config } from '../config.ts'
+import type { ClusterAdapters, ClusterRow } from '../deploy/dependencies.ts'
+import { BuildPods } from '../engine/kubernetes/build-pod.ts'
+import { KubeClient } from '../engine/kubernetes/client.ts'
+import { KubernetesEngine } from '../engine/kubernetes/engine.ts'
+import type { Entry, InventoryBook } from '../engine/kubernetes/inventory.ts'
+import { KubernetesProvisioning } from '../engine/kubernetes/provision.ts'
+import type { KubernetesReach } from '../model/cluster.ts'
+import { AppError, messageOf } from '../model/error.ts'
+import { parseKubeconfig } from '../model/kubeconfig.ts'
+import type { Egress } from '../source/egress.ts'
+import { hasImage } from '../source/registry/client.ts'
+import { findReach } from '../store/cluster.ts'
+import type { Db } from '../store/database.ts'
+import { forgetInventory, listInventory, recordInventory } from '../store/inventory.ts'
+import type { Vault } from '../store/seal.ts'
+import { openSecret } from '../store/secret.ts'
+import { localCertificate } from './certificate.ts'
+
+type Wiring = { config: Config; db: Db; vault: Vault; egress: Egress; log: Logger }
+
+/** Milliseconds between looks at the certificate of Berth's own authority, which it renews 30 days before its end. */
+const CERTIFICATE_LOOK = 12 * 3_600_000
+
+/** Everything that drives one Kubernetes cluster. Its credential is read when it is first needed, and again when it is not accepted any more. */
+export function wireKubernetes({ config, db, vault, egress, log }: Wiring, cluster: ClusterRow, options: KubernetesReach): ClusterAdapters {
+  const client = new KubeClient({
+    access: async () => {
+      const reach = await findReach(db, cluster.id)
+      if (reach?.kind !== 'kubernetes') throw new AppError('not_found', `The cluster ${cluster.name} does not exist any more.`)
+      return parseKubeconfig(await openSecret(db, vault, cluster.organization_id, reach.credentials))
+    },
+    address: (host) => egress.addressOf(host, 'kubeconfig.cluster.server'),
+  })
+  const render = { clusterId: cluster.id, options }
+  const book = bookOf(db, cluster.id)
+  const engine = new KubernetesEngine(client, render, book)
+  const provisioning = new KubernetesProvisioning(client, render, {
+    certificate: () => localCertificate(join(config.home, 'certificates'), options.domain),
+    book,
+  })
+  const pods = new BuildPods(client, render)
+  const builder =
+    options.registry === null
+      ? null
+      : new BuildkitBuilder({
+          workbenches: pods,
+          registry: { name: options.registry, insecure: options.insecureRegistry },
+          scratch: join(config.home, 'build'),
+          exists: (image) => hasImage(egress, { ...image, insecure: options.insecureRegistry }),
+        })
+  return {
+    engine,
+    inspection: engine,
+    provisioning,
+    builder,
+    run: async (signal) => {
+      await pods.sweep().catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'old builders could not be removed'))
+      while (!signal.aborted) {
+        await provisioning
+          .renewCertificate(signal)
+          .catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'the certificate could not be looked at'))
+        await pause(CERTIFICATE_LOOK, undefined, { signal, ref: false }).catch(() => undefined)
+      }
+    },
+    poke: () => undefined,
+  }
+}
+
+const bookOf = (db: Db, clusterId: string): InventoryBook => ({
+  record: (of, entries) => recordInventory(db, { clusterId, ...of }, entries),
+  forget: (applicationId, references) => forgetInventory(db, applicationId, references),
+  list: async (applicationId) => (await listInventory(db, applicationId)) as Entry[],
+})
