@@ -1,24 +1,38 @@
 import { defineConfig } from 'vitest/config'
 
-const folder = (name: string, timeout: number, parallel: boolean) => ({
+type Project = { include?: string[]; exclude?: string[]; environment?: Record<string, string> }
+
+const folder = (name: string, of: { timeout: number; parallel: boolean } & Project) => ({
   test: {
     name,
-    include: [`test/${name}/**/*.test.ts`],
-    testTimeout: timeout,
-    hookTimeout: 120_000,
-    fileParallelism: parallel,
-    maxWorkers: parallel ? 2 : 1,
+    include: of.include ?? [`test/${name}/**/*.test.ts`],
+    exclude: of.exclude ?? [],
+    env: of.environment ?? {},
+    testTimeout: of.timeout,
+    hookTimeout: 180_000,
+    fileParallelism: of.parallel,
+    maxWorkers: of.parallel ? 2 : 1,
   },
 })
 
-/** Journeys share one Docker Engine and two cores: one file after the other. */
+/** Journeys that say the same of every engine. */
+const everywhere = ['git-push', 'running', 'durable', 'secrets', 'grpc', 'shell', 'releases'].map((name) => `test/journeys/${name}.test.ts`)
+const onCluster = { environment: { ENGINE: 'kubernetes' }, parallel: false }
+
+/** Journeys share one Docker Engine, one cluster and two cores: one file after the other. */
 export default defineConfig({
   test: {
     projects: [
-      folder('unit', 10_000, true),
-      folder('golden', 10_000, true),
-      folder('contract', 60_000, false),
-      folder('journeys', 240_000, false),
+      folder('unit', { timeout: 10_000, parallel: true }),
+      folder('golden', { timeout: 10_000, parallel: true }),
+      folder('contract', { timeout: 60_000, parallel: false }),
+      folder('journeys', { timeout: 240_000, parallel: false }),
+      ...(process.env['CLUSTER'] === 'none'
+        ? []
+        : [
+            folder('kubernetes', { timeout: 300_000, ...onCluster }),
+            folder('journeys-kubernetes', { timeout: 300_000, ...onCluster, include: everywhere }),
+          ]),
     ],
   },
 })

@@ -16,6 +16,9 @@ export async function settled(client: Client, application: string, seconds = 60)
   return state
 }
 
+/** The test cluster's node has two cores for everything. */
+const small = process.env['ENGINE'] === 'kubernetes' ? { cpu: 40, memory: 128 } : {}
+
 /** An application of Berth's own remote with one HTTP port. */
 export async function createHello(client: Client, environmentId: string, more: Record<string, unknown> = {}): Promise<Service> {
   const name = typeof more['name'] === 'string' ? more['name'] : 'hello'
@@ -24,6 +27,7 @@ export async function createHello(client: Client, environmentId: string, more: R
     git_repository: { url: `${client.apiUrl}/git/${environmentId}/${name}.git`, provider: 'GITHUB', branch: 'main' },
     ports: [{ internal_port: 8080, publicly_accessible: true, protocol: 'HTTP' }],
     healthchecks: {},
+    ...small,
     ...more,
   })
 }

@@ -25,6 +25,8 @@ export function freePort(): Promise<number> {
 export class TestServer {
   readonly home: string
   readonly environment: Record<string, string>
+  /** What is to be taken away with it. */
+  readonly leftovers: (() => void)[] = []
   #process: ChildProcess | undefined
 
   private constructor(home: string, environment: Record<string, string>) {
@@ -43,7 +45,7 @@ export class TestServer {
       BERTH_HTTPS_PORT: String(https),
       BERTH_HTTP_PORT: String(http),
       BERTH_NETWORK_POOL: pool,
-      BERTH_EGRESS_ALLOW: '127.0.0.0/8',
+      BERTH_EGRESS_ALLOW: '127.0.0.0/8,10.88.0.0/16',
       BERTH_DOMAIN: 'test.localhost',
       BERTH_LOG_LEVEL: 'info',
       PATH: process.env['PATH'] ?? '',
@@ -109,25 +111,27 @@ export class TestServer {
     await this.up()
   }
 
-  /** Organization, cluster, project and environment. */
-  async place(engine: 'docker' | 'memory'): Promise<Place> {
+  /** Organization, cluster, project and environment. `cluster`: what a cluster needs beside its engine. */
+  async place(engine: 'docker' | 'memory' | 'kubernetes', cluster: Record<string, unknown> = {}): Promise<Place> {
     const { client } = this
     const organization = await client.post<Named>('/organization', { name: `test ${Math.random().toString(36).slice(2)}`, plan: 'FREE' })
-    const cluster = await client.post<Named>(`/organization/${organization.id}/cluster`, {
+    const made = await client.post<Named>(`/organization/${organization.id}/cluster`, {
       name: 'local',
       region: 'on-premise',
       cloud_provider: 'ON_PREMISE',
       engine,
+      ...cluster,
     })
     const project = await client.post<Named>(`/organization/${organization.id}/project`, { name: 'main' })
-    const environment = await client.post<Named>(`/project/${project.id}/environment`, { name: 'test', cluster: cluster.id })
-    return { organizationId: organization.id, clusterId: cluster.id, projectId: project.id, environmentId: environment.id }
+    const environment = await client.post<Named>(`/project/${project.id}/environment`, { name: 'test', cluster: made.id })
+    return { organizationId: organization.id, clusterId: made.id, projectId: project.id, environmentId: environment.id }
   }
 
   /** Ends it and removes everything it made, through the project's own `bin/down --purge`. */
   async remove(): Promise<void> {
     if (process.env['KEEP_LOG']) appendFileSync(process.env['KEEP_LOG'], this.log)
     await this.#end('SIGTERM')
+    for (const take of this.leftovers) take()
     const images = await dockerImage(this.environment['BERTH_EDGE_IMAGE'] ?? 'berth-edge:1.40.0')
     if (existsSync(join(this.home, 'clusters')) && images) await takeDown(this.home)
     rmSync(this.home, { recursive: true, force: true })

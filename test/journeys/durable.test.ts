@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
+import { ground } from '../harness/ground.ts'
 import { ask } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
 import { startEmbeddedPostgres } from '../../src/store/embedded.ts'
@@ -25,15 +25,11 @@ const newest = async (): Promise<string | null> =>
 const logAfter = async (before: string | null): Promise<string> =>
   (await newest()) === before ? '' : deploymentLog(server.client, place.environmentId)
 
-const docker = (...argv: string[]): string => execFileSync('/usr/bin/docker', argv, { encoding: 'utf8' }).trim()
-const instances = (): string[] =>
-  docker('ps', '--all', '--format', '{{.Names}}', '--filter', `label=berth.application=${app.id}`)
-    .split('\n')
-    .filter((line) => line !== '')
+const instances = (): string[] => ground.instances(app)
 
 beforeAll(async () => {
   server = await TestServer.start()
-  place = await server.place('docker')
+  place = await ground.place(server)
   app = await createHello(server.client, place.environmentId, { min_running_instances: 2, max_running_instances: 2 })
   await server.client.put(`/application/${app.id}/advancedSettings`, {
     ...quick,
@@ -47,8 +43,10 @@ beforeAll(async () => {
 })
 afterAll(() => server.remove())
 
+const byItself = ['Commit', 'Starting the builder', 'exporting', 'Rolling out', 'Applying', 'Waiting until', 'is running']
+
 /** The steps of this deployment, in the order in which the log shows that they began: after each of them the server is killed once. */
-const boundaries = [
+const boundaries = ground.engine === 'kubernetes' ? byItself : [
   'Commit',
   'exporting',
   'Rolling out',
@@ -82,7 +80,7 @@ describe('a server that is killed continues where it stopped', () => {
       await server.up()
       expect(await settled(server.client, app.id, 60)).toBe('DEPLOYED')
       expect(instances()).toHaveLength(2)
-      expect(new Set(instances().map((name) => name.replace(/-\d+$/, ''))).size).toBe(1)
+      expect(new Set(instances().map((name) => name.replace(/-[^-]+$/, ''))).size).toBe(1)
       await until('the new version to answer', 10, async () => (await ask(url, caFile)).body === `version ${n}`)
     }
   })

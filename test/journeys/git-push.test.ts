@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
+import { ground } from '../harness/ground.ts'
 import { ask, underLoad } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
 import { TestServer, until, type Place } from '../harness/server.ts'
@@ -14,11 +16,7 @@ let app: Service
 let url: string
 let repository: Repository
 
-const docker = (...argv: string[]): string => execFileSync('/usr/bin/docker', argv, { encoding: 'utf8' }).trim()
-const containers = (...more: string[]): string[] =>
-  docker('ps', '--all', '--quiet', '--no-trunc', '--filter', `label=berth.application=${app.id}`, ...more)
-    .split('\n')
-    .filter((line) => line !== '')
+const lives = (): string[] => ground.lives(app)
 const explain = () =>
   server.client.get<{
     state: string
@@ -33,7 +31,7 @@ let dockerfile = ''
 
 beforeAll(async () => {
   server = await TestServer.start()
-  place = await server.place('docker')
+  place = await ground.place(server)
   app = await createHello(server.client, place.environmentId)
   await server.client.put(`/application/${app.id}/advancedSettings`, quick)
   const [link] = await server.client.list<{ url: string }>(`/application/${app.id}/link`)
@@ -55,17 +53,20 @@ describe('a Git repository becomes a live application', () => {
   })
 
   test('plain HTTP is redirected to HTTPS', async () => {
-    const answer = await fetch(`http://127.0.0.1:${server.environment['BERTH_HTTP_PORT']}/x?y`, {
-      redirect: 'manual',
-      headers: { host: new URL(url).host },
+    const { http, address } = ground.edge(server)
+    const answer = await new Promise<{ status: number; location: string }>((resolve, reject) => {
+      const outgoing = request({ host: address, port: http, path: '/x?y', headers: { host: new URL(url).hostname } }, (response) => {
+        response.resume()
+        resolve({ status: response.statusCode ?? 0, location: response.headers.location ?? '' })
+      })
+      outgoing.once('error', reject).end()
     })
-    expect(answer.status).toBe(308)
-    expect(answer.headers.get('location')).toMatch(/^https:\/\//)
+    expect([301, 308]).toContain(answer.status)
+    expect(answer.location).toMatch(/^https:\/\//)
   })
 
   test('its environment has the variables that were set and those that are built in', async () => {
-    const [id = ''] = containers()
-    const environment = docker('exec', id, 'env')
+    const environment = ground.exec(ground.instances(app)[0] ?? '', app, 'env')
     expect(environment).toContain(`QOVERY_APPLICATION_ID=${app.id}`)
     expect(environment).toContain('QOVERY_ENVIRONMENT_NAME=test')
   })
@@ -83,10 +84,10 @@ describe('a Git repository becomes a live application', () => {
   })
 
   test('a redeploy without a change restarts nothing', async () => {
-    const before = containers()
+    const before = lives()
     await server.client.post(`/application/${app.id}/redeploy`)
     expect(await settled(server.client, app.id)).toBe('DEPLOYED')
-    expect(containers()).toEqual(before)
+    expect(lives()).toEqual(before)
     expect(await deploymentLog(server.client, place.environmentId)).toContain('Nothing changed')
   })
 
@@ -97,13 +98,13 @@ describe('a Git repository becomes a live application', () => {
   })
 
   test('a restart replaces the instances and fails no request', async () => {
-    const before = containers()
+    const before = lives()
     const load = await underLoad(url, server.info.caFile, async () => {
       await server.client.post(`/application/${app.id}/restart-service`)
       expect(await settled(server.client, app.id)).toBe('RESTARTED')
     })
     expect(load.failures).toEqual([])
-    expect(containers()).not.toEqual(before)
+    expect(lives()).not.toEqual(before)
   })
 
   test('a build that fails says why and leaves the old release serving', async () => {
@@ -125,7 +126,7 @@ describe('a Git repository becomes a live application', () => {
     expect((await explain()).explanation).toMatchObject({ message: expect.stringContaining('exit code 42') as string })
     expect(load.failures).toEqual([])
     expect([...load.bodies]).toEqual([body])
-    expect(containers()).toHaveLength(1)
+    expect(lives()).toHaveLength(1)
   })
 
   test('a command that does not exist is told as that', async () => {
@@ -167,8 +168,7 @@ describe('a Git repository becomes a live application', () => {
     repository.commit({ Dockerfile: dockerfile })
     await push()
     expect(await settled(server.client, app.id)).toBe('DEPLOYED')
-    const [id = ''] = containers()
-    docker('kill', id)
+    ground.kill(ground.instances(app)[0] ?? '', app)
     const killed = Date.now()
     await until(
       'the status to say so',
@@ -184,37 +184,37 @@ describe('a Git repository becomes a live application', () => {
   })
 
   test('an instance that is removed by hand comes back', async () => {
-    const [id = ''] = containers()
-    docker('rm', '--force', id)
+    const [id = ''] = lives()
+    ground.remove(ground.instances(app)[0] ?? '', app)
     await until(
       'it to be back',
       20,
-      async () => containers().length === 1 && containers()[0] !== id && (await explain()).health === 'running',
+      async () => lives().length === 1 && lives()[0] !== id && (await explain()).health === 'running',
     )
     await until('it to answer', 10, async () => (await ask(url, server.info.caFile)).status === 200)
   })
 
   test('applications answer while Berth is down, and its return restarts nothing', async () => {
-    const before = containers()
+    const before = lives()
     await server.stop()
     expect((await ask(url, `${server.home}/certificates/authority.pem`)).status).toBe(200)
     await server.up()
     await until('the status to be known again', 10, async () => (await explain()).health === 'running')
-    expect(containers()).toEqual(before)
+    expect(lives()).toEqual(before)
   })
 
   test('auto-deploy off only stores what is pushed', async () => {
     await server.client.put(`/application/${app.id}`, { healthchecks: {}, auto_deploy: false })
-    const before = containers()
+    const before = lives()
     say('stored only')
     await push()
-    expect(containers()).toEqual(before)
+    expect(lives()).toEqual(before)
   })
 
   test('stop ends the instances, deploy brings them back', async () => {
     await server.client.post(`/application/${app.id}/stop`)
     expect(await settled(server.client, app.id)).toBe('STOPPED')
-    expect(containers()).toEqual([])
+    expect(lives()).toEqual([])
     expect((await ask(url, server.info.caFile)).status).toBe(503)
     await server.client.post(`/application/${app.id}/deploy`)
     expect(await settled(server.client, app.id)).toBe('DEPLOYED')
@@ -230,8 +230,8 @@ describe('a Git repository becomes a live application', () => {
         (await server.client.get(`/environment/${place.environmentId}`).then(
           () => false,
           () => true,
-        )) && containers().length === 0,
+        )) && lives().length === 0,
     )
-    expect(docker('network', 'ls', '--quiet', '--filter', `label=berth.environment=${place.environmentId}`)).toBe('')
+    await until('the environment to be gone from the engine', 30, () => Promise.resolve(ground.isEmpty(place.environmentId)))
   })
 })

@@ -1,22 +1,21 @@
-import { execFileSync } from 'node:child_process'
 import { copyFileSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Service } from '../harness/deploy.ts'
-import { startRegistry, type Registry } from '../harness/registry.ts'
+import { ground } from '../harness/ground.ts'
+import { pushImage } from '../harness/image.ts'
+import { addressOf } from '../harness/load.ts'
 import { TestServer, until, workFolder, type Place } from '../harness/server.ts'
 
 let server: TestServer
 let place: Place
-let registry: Registry
-const docker = (...argv: string[]): string =>
-  execFileSync('/usr/bin/docker', argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
+let registry: { name: string; stop: () => void }
 
 beforeAll(async () => {
   server = await TestServer.start()
-  place = await server.place('docker')
-  registry = await startRegistry()
+  place = await ground.place(server)
+  registry = await ground.registry()
 })
 afterAll(async () => {
   registry.stop()
@@ -29,14 +28,12 @@ describe('gRPC', () => {
     copyFileSync(realpathSync(process.execPath), join(folder, 'node'))
     writeFileSync(join(folder, 'server.mjs'), grpcServer)
     writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nCOPY node server.mjs /\nCMD ["/node", "/server.mjs"]\n')
-    const image = `127.0.0.1:${registry.port}/team/grpc`
-    docker('build', '--quiet', '--tag', `${image}:1`, folder)
-    docker('push', '--quiet', `${image}:1`)
+    pushImage(folder, { registry: registry.name, name: 'team/grpc', tag: '1' })
     const registryId = (
       await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
         name: 'grpc',
         kind: 'GENERIC_CR',
-        url: `http://127.0.0.1:${registry.port}`,
+        url: `http://${registry.name}`,
         config: {},
       })
     ).id
@@ -63,7 +60,6 @@ describe('gRPC', () => {
     )
     const [link] = await server.client.list<{ url: string }>(`/container/${made.id}/link`)
     expect(await overGrpc(link?.url ?? '')).toEqual({ status: 200, trailer: '0', body: Buffer.from([0, 0, 0, 0, 2, 8, 1]) })
-    docker('rmi', '--force', `${image}:1`)
   })
 })
 
@@ -80,7 +76,7 @@ createServer().on('stream', (stream) => {
 function overGrpc(href: string): Promise<{ status: number; trailer: unknown; body: Buffer }> {
   const url = new URL(href)
   return new Promise((done, reject) => {
-    const session = connectHttp2(`https://127.0.0.1:${url.port}`, { ca: readFileSync(server.info.caFile), servername: url.hostname })
+    const session = connectHttp2(`https://${addressOf(url.hostname)}:${url.port || 443}`, { ca: readFileSync(server.info.caFile), servername: url.hostname })
     session.once('error', reject)
     const call = session.request({
       ':method': 'POST',

@@ -5,24 +5,21 @@ import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
+import { ground } from '../harness/ground.ts'
+import { pushImage } from '../harness/image.ts'
 import { ask } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
-import { startRegistry, type Registry } from '../harness/registry.ts'
 import { freePort, TestServer, until, type Place } from '../harness/server.ts'
 
 let server: TestServer
 let place: Place
-let registry: Registry
+/** One that stays, for what concerns all. */
+let shared: Service
+let registry: { name: string; stop: () => void }
 const images = resolve(import.meta.dirname, '../harness/images')
 const files = { Dockerfile: readFileSync(join(images, 'Dockerfile'), 'utf8'), 'server.pl': readFileSync(join(images, 'server.pl'), 'utf8') }
 
-const docker = (...argv: string[]): string =>
-  execFileSync('/usr/bin/docker', argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
-const names = (app: Service): string[] =>
-  docker('ps', '--format', '{{.Names}}', '--filter', `label=berth.application=${app.id}`)
-    .split('\n')
-    .filter((line) => line !== '')
-    .sort()
+const names = (app: Service): string[] => ground.instances(app)
 const urlOf = async (app: Service): Promise<string> =>
   (await server.client.list<{ url: string; is_default: boolean }>(`/application/${app.id}/link`)).find((link) => link.is_default)?.url ?? ''
 const get = async (app: Service, path = '/'): Promise<string> => (await ask(await urlOf(app), server.info.caFile, { path })).body
@@ -51,8 +48,8 @@ const redeploy = async (app: Service, change: Record<string, unknown>): Promise<
 
 beforeAll(async () => {
   server = await TestServer.start()
-  place = await server.place('docker')
-  registry = await startRegistry()
+  place = await ground.place(server)
+  registry = await ground.registry()
 })
 afterAll(async () => {
   registry.stop()
@@ -64,6 +61,7 @@ describe('instances', () => {
     const { app, state } = await deploy('several', { min_running_instances: 3, max_running_instances: 3 })
     expect(state).toBe('DEPLOYED')
     expect(names(app)).toHaveLength(3)
+    shared = app
     const seen = new Set<string>()
     for (let n = 0; n < 30; n++) seen.add(await get(app, '/who'))
     expect(seen.size).toBe(3)
@@ -85,12 +83,7 @@ describe('instances', () => {
       { 'security.read_only_root_filesystem': true },
     )
     expect(state).toBe('DEPLOYED')
-    const [found] = JSON.parse(docker('inspect', names(app)[0] ?? '')) as {
-      HostConfig: { NanoCpus: number; Memory: number }
-      Config: { Entrypoint: string[]; Cmd: string[] }
-    }[]
-    expect(found?.HostConfig).toMatchObject({ NanoCpus: 250_000_000, Memory: 128 * 1024 * 1024 })
-    expect(found?.Config).toMatchObject({ Entrypoint: ['perl'], Cmd: ['/app/server.pl'] })
+    expect(ground.limits(names(app)[0] ?? '', app)).toEqual({ cpuMilli: 250, memoryMib: 128, command: ['perl'], arguments: ['/app/server.pl'] })
     expect(await get(app, '/write')).toContain('refused: Read-only file system')
   })
 
@@ -136,7 +129,11 @@ describe('probes', () => {
     const live = async (): Promise<number> => (await ask(await urlOf(app), server.info.caFile, { path: '/live' })).status
     expect(await live()).toBe(503)
     await until('it to be restarted', 20, async () => (await live()) === 200)
-    expect(docker('inspect', '--format', '{{.State.StartedAt}} {{.State.FinishedAt}}', names(app)[0] ?? '')).not.toContain('0001-01-01')
+    await until('the restart to be counted', 10, async () =>
+      (await server.client.get<{ conditions: { type: string; status: boolean }[] }>(`/service/${app.id}/explain`)).conditions.some(
+        (one) => one.type === 'Stable' && !one.status,
+      ),
+    )
   })
 
   test('tcp and exec probes work too, and a release that never becomes ready ends at the deadline that was told', async () => {
@@ -165,13 +162,10 @@ describe('volumes', () => {
       max_running_instances: 2,
       storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }],
     })
-    const volumes = (): string[] =>
-      docker('volume', 'ls', '--quiet', '--filter', `label=berth.application=${app.id}`)
-        .split('\n')
-        .filter((line) => line !== '')
+    const volumes = (): string[] => ground.volumes(app)
     expect(volumes()).toHaveLength(2)
     for (let n = 0; n < 6; n++) await get(app, '/count')
-    expect(await redeploy(app, { cpu: 300 })).toBe('DEPLOYED')
+    expect(await redeploy(app, { memory: 140 })).toBe('DEPLOYED')
     expect(await deploymentLog(server.client, place.environmentId)).toContain('replaced one by one, stop first')
     expect(Number(await get(app, '/count'))).toBeGreaterThan(1)
     await server.client.post(`/application/${app.id}/stop`)
@@ -209,8 +203,8 @@ describe('ports', () => {
     expect(state).toBe('DEPLOYED')
     const links = await server.client.list<{ url: string }>(`/application/${app.id}/link`)
     expect((await ask(links.find((link) => link.url.startsWith('https://web-'))?.url ?? '', server.info.caFile)).body).toBe('hello')
-    expect(await overTcp(tcpPort)).toBe('tcp:ping')
-    expect(await overUdp(udpPort)).toBe('udp:ping')
+    expect(await overTcp(ground.streamAddress(app, 'tcp'), tcpPort)).toBe('tcp:ping')
+    expect(await overUdp(ground.streamAddress(app, 'udp'), udpPort)).toBe('udp:ping')
     const taken = server.client.post(`/environment/${place.environmentId}/application`, {
       name: 'taken',
       git_repository: { url: 'https://example.com/a.git', provider: 'GITHUB' },
@@ -220,7 +214,7 @@ describe('ports', () => {
     await expect(taken).rejects.toThrow(/is taken on this cluster/)
   })
 
-  test('a port that the edge cannot open is told in its own words, and keeps nobody else from being deployed', async () => {
+  test.runIf(ground.engine === 'docker')('a port that the edge cannot open is told in its own words, and keeps nobody else from being deployed', async () => {
     const { createServer } = await import('node:net')
     const port = await freePort()
     const occupied = createServer().listen(port, '0.0.0.0')
@@ -243,16 +237,16 @@ describe('ports', () => {
   })
 
   test('a name that nobody has answers 404, not somebody else', async () => {
-    expect(await ask(`https://nobody.test.localhost:${server.httpsPort}`, server.info.caFile)).toEqual({
-      status: 404,
-      body: 'No application answers to this name.',
-    })
+    const domain = ground.engine === 'docker' ? 'test.localhost' : new URL(await urlOf(shared)).hostname.split('.').slice(1).join('.')
+    const answer = await ask(`https://nobody.${domain}:${ground.edge(server).https}`, server.info.caFile)
+    expect(answer.status).toBe(404)
+    if (ground.engine === 'docker') expect(answer.body).toBe('No application answers to this name.')
   })
 })
 
-function overTcp(port: number): Promise<string> {
+function overTcp(host: string, port: number): Promise<string> {
   return new Promise((done, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('ping'))
+    const socket = connect(port, host, () => socket.write('ping'))
     socket.once('data', (data: Buffer) => {
       socket.destroy()
       done(data.toString())
@@ -261,7 +255,7 @@ function overTcp(port: number): Promise<string> {
   })
 }
 
-function overUdp(port: number): Promise<string> {
+function overUdp(host: string, port: number): Promise<string> {
   return new Promise((done, reject) => {
     const socket = createSocket('udp4')
     const timer = setTimeout(() => reject(new Error('no UDP answer within 5 s')), 5000)
@@ -270,19 +264,17 @@ function overUdp(port: number): Promise<string> {
       socket.close()
       done(data.toString())
     })
-    socket.send('ping', port, '127.0.0.1')
+    socket.send('ping', port, host)
   })
 }
 
 describe('an image from a registry', () => {
   test('its tag is resolved to a digest once, and it runs by that digest', async () => {
-    const name = `127.0.0.1:${registry.port}/team/web`
-    docker('build', '--quiet', '--tag', `${name}:1.0`, images)
-    docker('push', '--quiet', `${name}:1.0`)
+    pushImage(images, { registry: registry.name, name: 'team/web', tag: '1.0' })
     const made = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
       name: 'local',
       kind: 'GENERIC_CR',
-      url: `http://127.0.0.1:${registry.port}`,
+      url: `http://${registry.name}`,
       config: {},
     })
     const container = await server.client.post<Service>(`/environment/${place.environmentId}/container`, {
@@ -295,16 +287,15 @@ describe('an image from a registry', () => {
     })
     await server.client.post(`/container/${container.id}/deploy`)
     const state = async (): Promise<string> => (await server.client.get<{ state: string }>(`/container/${container.id}/status`)).state
-    await until('it to be deployed', 40, async () => /DEPLOYED|ERROR/.test(await state()))
+    await until('it to be deployed', 60, async () => /DEPLOYED|ERROR/.test(await state()))
     expect(await state()).toBe('DEPLOYED')
-    expect(docker('inspect', '--format', '{{.Config.Image}}', names(container)[0] ?? '')).toMatch(/team\/web@sha256:[0-9a-f]{64}$/)
+    expect(ground.imageOf(names(container)[0] ?? '', container)).toMatch(/team\/web@sha256:[0-9a-f]{64}$/)
     const [link] = await server.client.list<{ url: string }>(`/container/${container.id}/link`)
     expect((await ask(link?.url ?? '', server.info.caFile)).body).toBe('hello')
     await server.client.post(`/container/${container.id}/deploy`, { image_tag: 'missing' })
     await until('it to fail', 20, async () => (await state()) === 'BUILD_ERROR')
     const { explanation } = await server.client.get<{ explanation: { message: string } }>(`/service/${container.id}/explain`)
     expect(explanation.message).toContain('has no image team/web with the tag missing')
-    docker('rmi', '--force', `${name}:1.0`)
   })
 })
 

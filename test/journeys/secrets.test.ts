@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
+import { ground } from '../harness/ground.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
 import { TestServer, until, type Place } from '../harness/server.ts'
 
@@ -14,7 +15,6 @@ let server: TestServer
 let place: Place
 let app: Service
 let repository: Repository
-const docker = (...argv: string[]): string => execFileSync('/usr/bin/docker', argv, { encoding: 'utf8', maxBuffer: 2 ** 28 }).trim()
 const push = (): Promise<string> => repository.push(remoteUrl(server, place.environmentId, 'hello'))
 
 /** Every answer that could show it. */
@@ -42,7 +42,7 @@ function filesBelow(folder: string): string[] {
 
 beforeAll(async () => {
   server = await TestServer.start()
-  place = await server.place('docker')
+  place = await ground.place(server)
   app = await createHello(server.client, place.environmentId)
   await server.client.put(`/application/${app.id}/advancedSettings`, quick)
   await server.client.post('/variable', {
@@ -60,8 +60,7 @@ describe('a secret', () => {
   test('reaches the application', async () => {
     await push()
     expect(await settled(server.client, app.id)).toBe('DEPLOYED')
-    const [id = ''] = docker('ps', '--quiet', '--filter', `label=berth.application=${app.id}`).split('\n')
-    expect(docker('exec', id, 'env')).toContain(`TOKEN=${CANARY}`)
+    expect(ground.exec(ground.instances(app)[0] ?? '', app, 'env')).toContain(`TOKEN=${CANARY}`)
   })
 
   test('that is declared as ARG is refused, with what to do instead', async () => {
@@ -100,15 +99,7 @@ describe('a secret', () => {
     expect(await answers()).not.toContain(CANARY)
     expect(server.log).not.toContain(CANARY)
     expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(CANARY)
-    const ids = docker('ps', '--all', '--quiet', '--filter', `label=berth.application=${app.id}`).split('\n')
-    for (const container of JSON.parse(docker('inspect', ...ids)) as {
-      Config: { Labels: unknown; Cmd: unknown; Image: string }
-      Image: string
-    }[]) {
-      expect(JSON.stringify([container.Config.Labels, container.Config.Cmd])).not.toContain(CANARY)
-      expect(docker('history', '--no-trunc', container.Image)).not.toContain(CANARY)
-      expect(docker('inspect', '--format', '{{json .Config}}', container.Image)).not.toContain(CANARY)
-    }
+    expect(ground.facts(app)).not.toContain(CANARY)
     await server.stop()
     for (const file of filesBelow(server.home)) expect(readFileSync(file).includes(CANARY), file).toBe(false)
     await server.up()

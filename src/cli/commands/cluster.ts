@@ -82,7 +82,7 @@ function add(cluster: Command): void {
       if (made.engine !== 'kubernetes') return show(made, options, () => say(`${made.name} is added.`))
       await client.post(`${base}/${made.id}/deploy`)
       if (!options.json) say(`${made.name} is added. Berth brings its gateway onto it${options['wait'] ? '' : `; see how it goes with: berth cluster check ${made.name}`}.`)
-      if (options['wait']) return finish(client, `${base}/${made.id}`, { ...options, made })
+      if (options['wait']) return finish(client, `${base}/${made.id}`, { made, json: options.json })
       show(made, options, () => undefined)
     })
 }
@@ -123,23 +123,23 @@ function deploy(cluster: Command): void {
     .action(async (name: string, options: Options) => {
       const { client, base, one } = await found(name)
       const status = await client.post<{ status: string }>(`${base}/deploy`)
-      if (options['wait']) return finish(client, base, { ...options, made: one })
+      if (options['wait']) return finish(client, base, { made: one, json: options.json })
       show(status, options, () => say(`${one.name}: ${status.status}`))
     })
 }
 
-async function finish(client: Client, base: string, options: Options & { made: Cluster }): Promise<void> {
+async function finish(client: Client, base: string, of: { made: Cluster; json: boolean | undefined }): Promise<void> {
   let seen = 0
   for (;;) {
     const status = await client.get<{ status: string }>(`${base}/status`)
     const log = await client.get<{ lines: string[]; error: string | null }>(`${base}/deployLog`)
-    if (!options.json) for (const line of log.lines.slice(seen)) say(line)
+    if (!of.json) for (const line of log.lines.slice(seen)) say(line)
     seen = log.lines.length
     if (status.status === 'DEPLOYING') {
       await new Promise((resolve) => setTimeout(resolve, LOOK))
       continue
     }
-    show({ ...options.made, status: status.status, error: log.error }, options, () => say(log.error ?? `${options.made.name} is ready.`))
+    show({ ...of.made, status: status.status, error: log.error }, of, () => say(log.error ?? `${of.made.name} is ready.`))
     if (log.error !== null) process.exitCode = DEPLOYMENT_FAILED
     return
   }
