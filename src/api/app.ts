@@ -15,6 +15,7 @@ import { logRoutes } from './routes/log.ts'
 import { organizationRoutes } from './routes/organization.ts'
 import { projectRoutes } from './routes/project.ts'
 import { registryRoutes } from './routes/registry.ts'
+import { releaseRoutes } from './routes/release.ts'
 import { serviceRoutes } from './routes/service.ts'
 import { stageRoutes } from './routes/stage.ts'
 import { statusRoutes } from './routes/status.ts'
@@ -79,6 +80,7 @@ export async function createApi(deps: Dependencies, settings: ApiSettings): Prom
     actionRoutes,
     statusRoutes,
     historyRoutes,
+    releaseRoutes,
     variableRoutes,
     logRoutes,
     emptyRoutes,

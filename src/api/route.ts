@@ -27,6 +27,15 @@ export type Call<Q, B> = {
   transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
 }
 
+/** What a route answers under its other status. */
+export class OtherAnswer {
+  readonly body: unknown
+
+  constructor(body: unknown) {
+    this.body = body
+  }
+}
+
 type Definition<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> = {
   summary: string
   tag: string
@@ -35,9 +44,11 @@ type Definition<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> =
   status?: number
   /** Enforced: what is not in it never leaves. Null = an empty answer. */
   answer: A | null
+  /** Another answer that `run` may give. */
+  other?: { status: number; answer: z.ZodType }
   /** The answer is a text of this content type, not JSON. */
   text?: string
-  run: (call: Call<z.output<Q>, z.output<B>>) => Promise<z.output<A> | void>
+  run: (call: Call<z.output<Q>, z.output<B>>) => Promise<z.output<A> | OtherAnswer | void>
 }
 
 /** Defines one route: its schemas validate, describe and filter. */
@@ -54,6 +65,7 @@ export function route<
     schema: schemaOf(definition, { path, status }),
     handler: async (request, reply): Promise<unknown> => {
       const answer = await definition.run(callOf(api, request, reply) as Call<z.output<Q>, z.output<B>>)
+      if (answer instanceof OtherAnswer) return reply.status(definition.other?.status ?? status).send(answer.body)
       reply.status(status)
       if (definition.text !== undefined) return reply.type(definition.text).send(answer)
       return definition.answer === null ? reply.send() : answer
@@ -68,7 +80,10 @@ function schemaOf(definition: Definition<z.ZodType, z.ZodType, z.ZodType>, of: {
     ...paramsIn(of.path),
     ...(definition.query ? { querystring: definition.query } : {}),
     ...(definition.body ? { body: definition.body } : {}),
-    response: { [of.status]: definition.answer ?? z.null() },
+    response: {
+      [of.status]: definition.answer ?? z.null(),
+      ...(definition.other ? { [definition.other.status]: definition.other.answer } : {}),
+    },
   }
 }
 

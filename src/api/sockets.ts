@@ -4,6 +4,8 @@ import type { WebSocket } from 'ws'
 import { messageOf, AppError } from '../model/error.ts'
 import { isFinal } from '../model/deployment.ts'
 import { placeOf } from '../deploy/release.ts'
+import type { ClusterAdapters } from '../deploy/dependencies.ts'
+import type { Application } from '../model/application.ts'
 import type { Instance } from '../model/observation.ts'
 import { listApplications } from '../store/application.ts'
 import { findCluster } from '../store/cluster.ts'
@@ -17,9 +19,11 @@ import { presentLog } from './present/log.ts'
 import { serviceTypeOf } from './present/service.ts'
 import { runningStateOf } from './present/state.ts'
 import { statusesOf } from './present/status.ts'
+import { presentUsage } from './present/usage.ts'
 import { deploymentOf } from './routes/log.ts'
 import { statusesWithStages } from './routes/status.ts'
 import type { Api } from './route.ts'
+import { shellRoutes } from './shell.ts'
 
 /** Milliseconds between looks where no wake-up comes, and the least between two messages of one stream. */
 const LOOK = 2000
@@ -43,6 +47,8 @@ export async function socketRoutes(api: Api): Promise<void> {
     stream('/service/status', (one) => serviceStatus(api, one))
     stream('/service/logs', (one) => serviceLogs(api, one))
     stream('/service/pods', (one) => servicePods(api, one))
+    stream('/service/metrics', (one) => serviceMetrics(api, one))
+    shellRoutes(api, (path, run) => void app.get(path, { websocket: true, schema: { hide: true } }, run))
     return Promise.resolve()
   })
 }
@@ -236,18 +242,37 @@ function presentPod(instance: Instance, evidence: { at: string; kind: string; in
   }
 }
 
+/** Milliseconds between two measurements that are sent; metrics-server makes one every 15 s. */
+const MEASURE = 5000
+
+async function serviceMetrics(api: Api, stream: Stream): Promise<void> {
+  const application = await stream.find.application(stream.query['service'] ?? '', 'read')
+  const { inspection } = await adaptersFor(api, stream, application)
+  const place = await placeOf(api.deps.db, application)
+  while (!stream.signal.aborted) {
+    stream.send(presentUsage(application, await inspection.usage(place)))
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, MEASURE)
+      stream.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+    })
+  }
+}
+
+async function adaptersFor(api: Api, stream: Stream, application: Application): Promise<ClusterAdapters> {
+  const environment = await stream.find.environment(application.environmentId, 'read')
+  const cluster = await findCluster(api.deps.db, [application.organizationId], environment.cluster_id)
+  if (!cluster) throw new AppError('not_found', 'The cluster of this service does not exist any more.')
+  return api.deps.adaptersOf(cluster)
+}
+
 async function serviceLogs(api: Api, stream: Stream): Promise<void> {
   const { db } = api.deps
   const application = await stream.find.application(stream.query['service'] ?? '', 'read')
-  const environment = await stream.find.environment(application.environmentId, 'read')
-  const cluster = await findCluster(db, [application.organizationId], environment.cluster_id)
-  if (!cluster) throw new AppError('not_found', 'The cluster of this service does not exist any more.')
+  const { inspection } = await adaptersFor(api, stream, application)
   const wanted = stream.query['pod_name']
   const limit = Number(stream.query['limit'] ?? 1000)
   const tail = Number.isSafeInteger(limit) && limit >= 0 ? Math.min(limit, 10_000) : 1000
-  for await (const line of api.deps
-    .adaptersOf(cluster)
-    .inspection.logs(await placeOf(db, application), { follow: true, tail, signal: stream.signal })) {
+  for await (const line of inspection.logs(await placeOf(db, application), { follow: true, tail, signal: stream.signal })) {
     if (wanted && line.instance !== wanted) continue
     stream.send({
       created_at: line.at.getTime(),

@@ -17,6 +17,8 @@ export type BuildRequest = {
 /** The builder of a cluster. `onLine` gets each line as it comes; aborting ends the whole process tree. Throws `invalid` with the reason when the build fails. */
 export interface Builder {
   build(request: BuildRequest, options: { signal: AbortSignal; onLine: (line: string) => void }): Promise<Image>
+  /** Whether an image is one of its own. */
+  made(image: Image): boolean
   /** Whether an image made before is still there. */
   has(image: Image): Promise<boolean>
   /** Local ids of base images, part of the build key. */

@@ -7,6 +7,7 @@ import type { Wanted } from '../model/deployment.ts'
 import { AppError } from '../model/error.ts'
 import type { Commit } from '../model/git.ts'
 import type { Image } from '../model/image.ts'
+import type { Release } from '../model/release.ts'
 import { Secret } from '../model/secret.ts'
 import type { VariableValue } from '../model/variable.ts'
 import { branchHead, describe, hasCommit, Mirror, removeFolder } from '../source/git/mirror.ts'
@@ -38,13 +39,40 @@ export async function makeImage(deps: Dependencies, making: Making): Promise<{ i
   return source.kind === 'git' ? buildCommit(deps, making, source) : { image: await resolveImage(deps, making, source), commit: null }
 }
 
-async function resolveImage(deps: Dependencies, making: Making, source: ImageSource): Promise<Image> {
-  const registry = await findRegistry(deps.db, [making.application.organizationId], source.registryId)
+/** Whether an image is still there; null where nobody can tell without pulling it. */
+export async function imageIsThere(adapters: ClusterAdapters, image: Image): Promise<boolean | null> {
+  if (image.kind === 'local' || adapters.builder?.made(image)) return (await adapters.builder?.has(image)) ?? null
+  return null
+}
+
+/** The image and commit that a deployment would run, without building: `image` null where it would be built. */
+export async function wantedVersion(
+  deps: Dependencies,
+  application: Application,
+  of: { wanted: Wanted; serving: Release | undefined },
+): Promise<{ image: Image | null; commit: Commit | null; note: string | null }> {
+  const { source } = application.spec
+  const { serving, wanted } = of
+  if (source.kind === 'image') {
+    const { found, platform } = await resolved(deps, application, source, wanted.tag)
+    return { image: { kind: 'registry', ...found, platform }, commit: null, note: null }
+  }
+  const { commit } = await fetchSource(deps, { application, wanted, signal: AbortSignal.timeout(60_000), onLine: () => undefined }, source)
+  if (serving?.commit?.id === commit.id) return { image: serving.image, commit: serving.commit, note: null }
+  return { image: null, commit, note: `Commit ${commit.id.slice(0, 12)} would be built first: ${commit.message}` }
+}
+
+async function resolved(deps: Dependencies, application: Application, source: ImageSource, wanted: string | null) {
+  const registry = await findRegistry(deps.db, [application.organizationId], source.registryId)
   if (!registry) throw new AppError('invalid', 'The container registry of this application does not exist any more: choose another one.')
-  const tag = making.wanted.tag ?? source.tag
-  const found = await resolveTag(deps.egress, { registryUrl: registry.url, name: source.name, tag })
-  making.onLine(`${source.name}:${tag} is ${found.repository}@${found.digest}`)
-  return { kind: 'registry', ...found, platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}` }
+  const found = await resolveTag(deps.egress, { registryUrl: registry.url, name: source.name, tag: wanted ?? source.tag })
+  return { found, platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}` }
+}
+
+async function resolveImage(deps: Dependencies, making: Making, source: ImageSource): Promise<Image> {
+  const { found, platform } = await resolved(deps, making.application, source, making.wanted.tag)
+  making.onLine(`${source.name}:${making.wanted.tag ?? source.tag} is ${found.repository}@${found.digest}`)
+  return { kind: 'registry', ...found, platform }
 }
 
 async function buildCommit(deps: Dependencies, making: Making, source: GitSource): Promise<{ image: Image; commit: Commit }> {
@@ -106,7 +134,9 @@ async function buildCommit(deps: Dependencies, making: Making, source: GitSource
   }
 }
 
-async function fetchSource(deps: Dependencies, making: Making, source: GitSource): Promise<{ folder: string; commit: Commit }> {
+type Fetching = Pick<Making, 'application' | 'wanted' | 'signal' | 'onLine'>
+
+async function fetchSource(deps: Dependencies, making: Fetching, source: GitSource): Promise<{ folder: string; commit: Commit }> {
   const wanted = making.wanted.commit
   if (source.ownRepositoryId) {
     await checkHome(deps, source.ownRepositoryId)

@@ -13,7 +13,7 @@ import { findRelease } from '../store/release.ts'
 import { findStep } from '../store/step.ts'
 import { RolloutFailure } from './await-ready.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
-import { makeImage } from './image.ts'
+import { imageIsThere, makeImage } from './image.ts'
 import type { DeploymentLog } from './log.ts'
 import { makeRelease, placeOf, rolloutOf, variablesOf, workloadOf } from './release.ts'
 import { once, runSteps, type PartRun } from './steps.ts'
@@ -87,6 +87,7 @@ async function restart(deps: Dependencies, context: PartContext, run: PartRun, s
 
 async function releaseFor(deps: Dependencies, context: PartContext, run: PartRun): Promise<Release> {
   const { part, application } = run
+  if (part.wanted.release) return earlierRelease(deps, run, part.wanted.release)
   await updatePart(deps.db, part, { state: 'building' })
   const id = await once(deps, run, 'release', async () => {
     const variables = await variablesOf(deps, application)
@@ -111,6 +112,18 @@ async function releaseFor(deps: Dependencies, context: PartContext, run: PartRun
   part.releaseId = id
   const release = await findRelease(deps.db, id)
   if (!release) throw new AppError('internal', `The release ${id} is missing.`)
+  return release
+}
+
+/** Back to a release as it was: image, configuration and variables together. Its image must still be there. */
+async function earlierRelease(deps: Dependencies, run: PartRun, id: string): Promise<Release> {
+  const release = await findRelease(deps.db, id)
+  if (release?.applicationId !== run.application.id) throw new AppError('invalid', 'The release to go back to does not exist any more.')
+  run.log.write(run.part.applicationId, 'Deployment', `Going back to release ${release.revision}`)
+  if ((await imageIsThere(run.adapters, release.image)) === false)
+    throw new AppError('invalid', `The image of release ${release.revision} is not there any more: deploy its commit instead, which builds it again.`)
+  await updatePart(deps.db, run.part, { releaseId: release.id, commit: release.commit })
+  run.part.releaseId = release.id
   return release
 }
 

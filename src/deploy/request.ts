@@ -21,7 +21,7 @@ export async function requestDeployment(
   const parts = wishes.map(({ application, wanted }) => ({
     application,
     action,
-    wanted: { commit: wanted?.commit ?? null, tag: wanted?.tag ?? null },
+    wanted: { commit: wanted?.commit ?? null, tag: wanted?.tag ?? null, ...(wanted?.release ? { release: wanted.release } : {}) },
   }))
   return enqueueDeployment(tx, actor, { environment, action, parts, idempotencyKey: request.idempotencyKey ?? null })
 }

@@ -30,8 +30,8 @@ export type Deployment = {
   finishedAt: Date | null
 }
 
-/** What is asked for one application of a deployment. `commit`/`tag` null = head of the branch / the configured tag. */
-export type Wanted = { commit: string | null; tag: string | null }
+/** What is asked for one application of a deployment. `commit`/`tag` null = head of the branch / the configured tag; `release`: the id of one that was made before. */
+export type Wanted = { commit: string | null; tag: string | null; release?: string | null }
 
 export type Part = {
   deploymentId: string

@@ -62,6 +62,27 @@ export async function listReleases(db: Db | Tx, ids: string[]): Promise<Release[
   return (await db.selectFrom('release').selectAll().where('id', 'in', ids).execute()).map(parse)
 }
 
+/** Newest first. */
+export async function listApplicationReleases(db: Db, applicationId: string, limit: number): Promise<Release[]> {
+  const found = await db.selectFrom('release').selectAll().where('application_id', '=', applicationId).orderBy('revision', 'desc').limit(limit).execute()
+  return found.map(parse)
+}
+
+export async function findRevision(db: Db, applicationId: string, revision: number): Promise<Release | undefined> {
+  const row = await db.selectFrom('release').selectAll().where('application_id', '=', applicationId).where('revision', '=', revision).executeTakeFirst()
+  return row && parse(row)
+}
+
+/** 0 where there is none yet. */
+export async function newestRevision(db: Db, applicationId: string): Promise<number> {
+  const row = await db
+    .selectFrom('release')
+    .select((select) => select.fn.max('revision').as('newest'))
+    .where('application_id', '=', applicationId)
+    .executeTakeFirst()
+  return row?.newest ?? 0
+}
+
 /** The image that the same inputs gave on this cluster before. */
 export async function findBuild(db: Db, clusterId: string, key: string) {
   const row = await db.selectFrom('build').select('image').where('cluster_id', '=', clusterId).where('key', '=', key).executeTakeFirst()

@@ -1,14 +1,16 @@
 import { z } from 'zod'
+import { previewDeployment, type Preview } from '../../deploy/preview.ts'
 import { cancelDeployments, requestDeployment, type Wish } from '../../deploy/request.ts'
 import type { Application, SourceKind } from '../../model/application.ts'
-import type { Action } from '../../model/deployment.ts'
+import type { Action, Wanted } from '../../model/deployment.ts'
 import { AppError } from '../../model/error.ts'
 import { parseCommitId } from '../../model/git.ts'
 import { listApplications } from '../../store/application.ts'
+import { findCluster } from '../../store/cluster.ts'
 import { findDeployment, lastParts, requestCancel } from '../../store/deployment.ts'
 import { parseTag } from '../parse-service.ts'
 import { environmentStatusOf, statusesOf } from '../present/status.ts'
-import { emptyBody, route, type Api, type Call } from '../route.ts'
+import { emptyBody, OtherAnswer, route, type Api, type Call } from '../route.ts'
 import { environmentStatus, status } from '../schema/status.ts'
 
 const deployBody = {
@@ -18,6 +20,20 @@ const deployBody = {
 const idempotencyKey = (call: Call<unknown, unknown>): string | null => {
   const key = call.request.headers['idempotency-key']
   return typeof key === 'string' && key.length > 0 && key.length <= 200 ? key : null
+}
+
+const preview = z.object({
+  from: z.number().nullable(),
+  changes: z.array(z.string()),
+  objects: z.array(z.object({ object: z.string(), action: z.string(), lines: z.array(z.string()) })).nullable(),
+  notes: z.array(z.string()),
+})
+
+async function previewOf(api: Api, { find }: Pick<Call<unknown, unknown>, 'find'>, of: { application: Application; wanted: Wanted }): Promise<Preview> {
+  const environment = await find.environment(of.application.environmentId, 'read')
+  const cluster = await findCluster(api.deps.db, [of.application.organizationId], environment.cluster_id)
+  if (!cluster) throw new AppError('not_found', 'The cluster of this service does not exist any more.')
+  return previewDeployment(api.deps, cluster, of)
 }
 
 export function actionRoutes(api: Api): void {
@@ -54,16 +70,16 @@ function serviceActions(api: Api, kind: SourceKind): void {
   route(api, `POST /${noun}/:${id}/deploy`, {
     summary: kind === 'git' ? 'Deploy a commit, by default the head of the branch' : 'Deploy a tag, by default the configured one',
     tag,
+    query: z.object({ dryRun: z.string().optional() }),
+    other: { status: 200, answer: preview },
     body: deployBody[kind] as z.ZodType<{ git_commit_id?: string | null; image_tag?: string | null } | null | undefined>,
     status: 202,
     answer: status,
     run: async (call) => {
       const application = await call.find.application(call.params[id] ?? '', 'deploy', kind)
-      await act(call, {
-        environmentId: application.environmentId,
-        action: 'deploy',
-        wishes: [{ application, wanted: versionIn(call.body ?? {}) }],
-      })
+      const wanted = versionIn(call.body ?? {})
+      if (call.query.dryRun !== undefined && call.query.dryRun !== 'false') return new OtherAnswer(await previewOf(api, call, { application, wanted }))
+      await act(call, { environmentId: application.environmentId, action: 'deploy', wishes: [{ application, wanted }] })
       return statusOfOne(application)
     },
   })

@@ -48,6 +48,10 @@ export class BuildkitBuilder implements Builder {
     }
   }
 
+  made(image: Image): boolean {
+    return image.kind === 'registry' && image.repository.startsWith(`${this.#settings.registry.name}/`)
+  }
+
   async has(image: Image): Promise<boolean> {
     return image.kind === 'registry' && (await this.#settings.exists(image))
   }

@@ -37,6 +37,10 @@ export class DockerBuilder implements Builder {
     }
   }
 
+  made(image: Image): boolean {
+    return image.kind === 'local' && image.clusterId === this.#settings.clusterId
+  }
+
   async has(image: Image): Promise<boolean> {
     return image.kind === 'local' && (await this.#settings.image(image.imageId)) !== null
   }

@@ -2,11 +2,13 @@ import { Option, type Command } from 'commander'
 import WebSocket from 'ws'
 import { AppError } from '../../model/error.ts'
 import { connect } from '../context.ts'
-import { DEPLOYMENT_FAILED, say, show, table } from '../output.ts'
+import { say, show, table } from '../output.ts'
 import { appOf, environmentOf, listApps, organizationOf, pathOf, pick, type App, type Named } from '../select.ts'
-import { watchDeployment } from '../watch.ts'
 import { common, waiting, type Common } from './common.ts'
 import { variableCommands } from './app-env.ts'
+import { releaseCommands } from './app-release.ts'
+import { shellCommands } from './app-shell.ts'
+import { finish } from './finish.ts'
 
 type Link = { url: string; is_default: boolean }
 type Status = { id: string; state: string; service_deployment_status: string; last_deployment_date?: string }
@@ -24,6 +26,8 @@ export function appCommand(program: Command): void {
   look(app)
   actions(app)
   logs(app)
+  releaseCommands(app)
+  shellCommands(app)
   variableCommands(app)
 }
 
@@ -184,16 +188,6 @@ function actions(app: Command): void {
     if (options.wait) return finish(client, environmentId, { ...options, canceling: true })
     show({ canceled: true }, options, () => say('Canceling'))
   })
-}
-
-async function finish(
-  client: ReturnType<typeof connect>['client'],
-  environmentId: string,
-  options: Common & { canceling?: boolean },
-): Promise<void> {
-  const result = await watchDeployment(client, environmentId, options)
-  show(result, options, () => say(result.state))
-  if (!result.succeeded && !(options.canceling && result.state === 'CANCELED')) process.exitCode = DEPLOYMENT_FAILED
 }
 
 function logs(app: Command): void {

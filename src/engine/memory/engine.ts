@@ -208,6 +208,10 @@ export class MemoryBuilder implements Builder {
     return Promise.resolve({ kind: 'local', clusterId: this.#clusterId, imageId, platform: 'memory' })
   }
 
+  made(image: Image): boolean {
+    return image.kind === 'local' && image.clusterId === this.#clusterId
+  }
+
   has(image: Image): Promise<boolean> {
     return Promise.resolve(image.kind === 'local' && this.#built.has(image.imageId))
   }
