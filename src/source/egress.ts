@@ -71,6 +71,11 @@ export class Egress {
     return allowed
   }
 
+  /** Whether the operator has named this host or address: not public, and meant. */
+  opens(host: string): boolean {
+    return this.#hosts.has(host.toLowerCase()) || (isIP(host) !== 0 && has(this.#networks, host))
+  }
+
   allows(host: string, address: string): boolean {
     return this.#hosts.has(host) || has(this.#networks, address) || !has(this.#reserved, address)
   }

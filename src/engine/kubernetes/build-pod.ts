@@ -32,6 +32,8 @@ type Pod = KubeObject & {
 export class BuildPods implements Workbenches {
   readonly #client: KubeClient
   readonly #render: RenderContext
+  /** Uids of those that this process has opened. */
+  readonly #open = new Set<string>()
 
   constructor(client: KubeClient, render: RenderContext) {
     this.#client = client
@@ -42,13 +44,14 @@ export class BuildPods implements Workbenches {
     const pod = renderBuildPod(request, this.#render)
     const reference: Reference = { kind: 'Pod', namespace: pod.metadata.namespace ?? '', name: pod.metadata.name }
     await this.#remove(reference)
-    await this.#client.call('POST', pathOf('Pod', reference.namespace), { body: pod, signal })
+    const made = await this.#client.call<Pod>('POST', pathOf('Pod', reference.namespace), { body: pod, signal })
+    this.#open.add(made.metadata.uid ?? '')
     onLine(`Starting the builder ${reference.name}`)
     try {
       await this.#ready(reference, signal)
       const bench = new BuildPod(this.#client, reference, () => this.#remove(reference))
-      const made = await bench.run(['mkdir', '-p', FOLDERS.source, FOLDERS.output])
-      if (made.code !== 0) throw new AppError('unavailable', `The builder cannot be used: ${made.message}`)
+      const { code, message } = await bench.run(['mkdir', '-p', FOLDERS.source, FOLDERS.output])
+      if (code !== 0) throw new AppError('unavailable', `The builder cannot be used: ${message}`)
       return bench
     } catch (error) {
       await this.#remove(reference).catch(() => undefined)
@@ -61,7 +64,17 @@ export class BuildPods implements Workbenches {
     const wanted = selector({ [labels.cluster]: this.#render.clusterId, [labels.build]: 'true' })
     const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
     const { items } = await this.#client.call<{ items: Pod[] }>('GET', `${pathOf('Pod', namespace)}?labelSelector=${wanted}`)
-    await Promise.all(items.map(({ metadata }) => this.#remove({ kind: 'Pod', namespace, name: metadata.name })))
+    // By uid: a build that has begun meanwhile may have the same name again.
+    const left = items.filter(({ metadata }) => !this.#open.has(metadata.uid ?? ''))
+    await Promise.all(
+      left.map(({ metadata }) =>
+        this.#client
+          .find('DELETE', `${pathTo({ kind: 'Pod', namespace, name: metadata.name })}?gracePeriodSeconds=0`, {
+            body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid: metadata.uid } },
+          })
+          .catch((error: unknown) => (error instanceof AppError && error.code === 'conflict' ? undefined : Promise.reject(error as Error))),
+      ),
+    )
   }
 
   async #ready(reference: Reference, signal: AbortSignal): Promise<void> {
