@@ -117,8 +117,11 @@ describe('probes', () => {
     expect(await get(app)).toBe('hello')
     const fast = await redeploy(app, { healthchecks: { readiness_probe: http('/ready'), liveness_probe: null } })
     expect(fast).toBe('DEPLOYED')
-    await get(app, '/unready')
-    await until('the status to say so', 10, async () => (await explain(app)).health === 'error')
+    // The instance that was replaced may be asked for a moment yet.
+    await until('the status to say so', 10, async () => {
+      await get(app, '/unready')
+      return (await explain(app)).health === 'error'
+    })
     expect((await explain(app)).explanation?.message).toContain('answered 503')
     await until('the edge to have no instance left', 5, async () => (await ask(await urlOf(app), server.info.caFile)).status === 503)
   })

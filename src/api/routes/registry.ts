@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Egress } from '../../source/egress.ts'
 import { AppError, invalid } from '../../model/error.ts'
 import {
   countRegistryUse,

@@ -7,7 +7,8 @@ export const CRASH_LIMIT = 3
 
 /** Why instances are not all right, the worst cause first; null when nothing is wrong. */
 export function explainInstances(observation: Observation | undefined): Explanation | null {
-  const instances = observation?.instances ?? []
+  // One that is stopping is not sick, whatever it ended with.
+  const instances = (observation?.instances ?? []).filter((one) => one.state !== 'stopping')
   const [blocked] = observation?.blocked ?? []
   const told = blocked && instances.every((one) => one.state !== 'ready') ? explainWaiting(blocked, 'The instances') : undefined
   if (told && instances.length === 0) return told.explanation
