@@ -125,15 +125,23 @@ async function apiOf(client: KubeClient, path: string, what: string, remedy: str
   }
 }
 
-/** The GatewayClasses that a controller has accepted. */
-export async function gatewayClasses(client: KubeClient): Promise<string[]> {
-  const { items } = await client.call<{ items: (KubeObject & { status?: { conditions?: Condition[] } })[] }>('GET', pathOf('GatewayClass'), QUICK)
-  return items.filter((one) => one.status?.conditions?.some(({ type, status }) => type === 'Accepted' && status === 'True')).map((one) => one.metadata.name)
+/** Envoy Gateway's own name for itself. */
+export const ENVOY_CONTROLLER = 'gateway.envoyproxy.io/gatewayclass-controller'
+
+type GatewayClass = KubeObject & { spec: { controllerName: string }; status?: { conditions?: Condition[] } }
+
+/** The GatewayClasses that a controller has accepted, with its name. */
+export async function gatewayClasses(client: KubeClient): Promise<{ name: string; controller: string }[]> {
+  const { items } = await client.call<{ items: GatewayClass[] }>('GET', pathOf('GatewayClass'), QUICK)
+  return items.filter((one) => one.status?.conditions?.some(({ type, status }) => type === 'Accepted' && status === 'True'))
+    .map((one) => ({ name: one.metadata.name, controller: one.spec.controllerName }))
 }
 
 async function classOf(client: KubeClient, wanted: string | null): Promise<Finding[]> {
   const remedy = 'Install Envoy Gateway (its chart brings the Gateway API along) and a GatewayClass; docs/guide/clusters.md has the commands.'
-  const classes = await gatewayClasses(client).catch((error: unknown): string[] | Promise<never> => (isMissing(error) ? [] : Promise.reject(error as Error)))
+  const classes = (await gatewayClasses(client).catch((error: unknown) => (isMissing(error) ? null : Promise.reject(error as Error))))?.map(
+    (one) => one.name,
+  ) ?? []
   const ok = wanted === null ? classes.length > 0 : classes.includes(wanted)
   return [{ what: 'gateway class', found: classes.join(', ') || 'none', ok, remedy: ok ? '' : remedy }]
 }

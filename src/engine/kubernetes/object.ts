@@ -42,6 +42,7 @@ const kinds = {
   GatewayClass: { api: 'apis/gateway.networking.k8s.io/v1', plural: 'gatewayclasses', namespaced: false },
   HTTPRoute: { api: 'apis/gateway.networking.k8s.io/v1', plural: 'httproutes', namespaced: true },
   GRPCRoute: { api: 'apis/gateway.networking.k8s.io/v1', plural: 'grpcroutes', namespaced: true },
+  BackendTrafficPolicy: { api: 'apis/gateway.envoyproxy.io/v1alpha1', plural: 'backendtrafficpolicies', namespaced: true },
   Certificate: { api: 'apis/cert-manager.io/v1', plural: 'certificates', namespaced: true },
 } as const
 export type Kind = keyof typeof kinds

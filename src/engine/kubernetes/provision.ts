@@ -3,7 +3,7 @@ import { AppError, messageOf } from '../../model/error.ts'
 import { systemNamespace } from '../../model/cluster.ts'
 import type { Finding, Provisioning } from '../port.ts'
 import { Objects } from './apply.ts'
-import { findings, gatewayClasses } from './check.ts'
+import { ENVOY_CONTROLLER, findings, gatewayClasses } from './check.ts'
 import type { KubeClient } from './client.ts'
 import { Inventory, type InventoryBook } from './inventory.ts'
 import { labels } from './label.ts'
@@ -42,9 +42,9 @@ export class KubernetesProvisioning implements Provisioning {
     const { options } = this.#render
     const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
     await this.#refuseForeign(namespace)
-    const gatewayClass = options.gatewayClass ?? (await this.#onlyClass())
+    const { name: gatewayClass, controller } = await this.#gatewayClass()
     const certificate = options.issuer === null ? await this.#certificate() : null
-    for (const object of renderGateway(this.#render, { gatewayClass, certificate })) {
+    for (const object of renderGateway(this.#render, { gatewayClass, isEnvoy: controller === ENVOY_CONTROLLER, certificate })) {
       await this.#objects.apply(object, { signal })
       note(`${object.kind} ${object.metadata.name} is applied`)
     }
@@ -56,7 +56,7 @@ export class KubernetesProvisioning implements Provisioning {
   /** The certificate of Berth's own authority, again: it is renewed before it ends. */
   async renewCertificate(signal: AbortSignal): Promise<void> {
     if (this.#render.options.issuer !== null) return
-    const [, secret] = renderGateway(this.#render, { gatewayClass: '', certificate: await this.#certificate() })
+    const [, secret] = renderGateway(this.#render, { gatewayClass: '', isEnvoy: false, certificate: await this.#certificate() })
     const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
     if (secret && (await this.#client.find('GET', pathTo({ kind: 'Gateway', namespace, name: GATEWAY })))) await this.#objects.apply(secret, { signal })
   }
@@ -76,14 +76,18 @@ export class KubernetesProvisioning implements Provisioning {
       throw new AppError('conflict', `The namespace ${namespace} exists on the cluster and belongs to somebody else.`)
   }
 
-  async #onlyClass(): Promise<string> {
+  async #gatewayClass(): Promise<{ name: string; controller: string }> {
+    const wanted = this.#render.options.gatewayClass
     const classes = await gatewayClasses(this.#client).catch((error: unknown) => {
       throw new AppError('invalid', `The cluster has no Gateway API (${messageOf(error)}): install Envoy Gateway, then deploy the cluster again.`)
     })
-    const [first] = classes
-    if (first === undefined)
-      throw new AppError('invalid', 'The cluster has the Gateway API, but no GatewayClass that is accepted: install Envoy Gateway, then deploy the cluster again.')
-    return first
+    const found = wanted === null ? classes[0] : classes.find((one) => one.name === wanted)
+    if (!found)
+      throw new AppError(
+        'invalid',
+        `The cluster has the Gateway API, but no GatewayClass${wanted === null ? '' : ` ${wanted}`} that is accepted: install Envoy Gateway, then deploy the cluster again.`,
+      )
+    return found
   }
 
   async #programmed(reference: Reference, signal: AbortSignal): Promise<string> {

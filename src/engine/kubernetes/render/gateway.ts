@@ -7,7 +7,7 @@ import type { RenderContext } from './pod.ts'
 /** What Berth has for a whole cluster: its namespace, its gateway with the certificate of its domain, and the way from HTTP to HTTPS. */
 export function renderGateway(
   { clusterId, options }: RenderContext,
-  of: { gatewayClass: string; certificate: { chain: string; key: string } | null },
+  of: { gatewayClass: string; isEnvoy: boolean; certificate: { chain: string; key: string } | null },
 ): KubeObject[] {
   const namespace = systemNamespace(clusterId.slice(0, 8))
   const ours = { [labels.managedBy]: 'berth', [labels.cluster]: clusterId }
@@ -62,6 +62,20 @@ export function renderGateway(
         rules: [{ filters: [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https', port: 443, statusCode: 301 } }] }],
       },
     },
+    // Where no instance is ready Envoy would send to those that are not (its panic mode): the answer is 503 instead.
+    ...(of.isEnvoy
+      ? [
+          {
+            apiVersion: apiVersionOf('BackendTrafficPolicy'),
+            kind: 'BackendTrafficPolicy',
+            metadata: { name: GATEWAY, namespace, labels: ours },
+            spec: {
+              targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: GATEWAY }],
+              healthCheck: { panicThreshold: 0 },
+            },
+          },
+        ]
+      : []),
   ]
 }
 
