@@ -14,12 +14,16 @@ export function parseKubernetesOptions(body: Partial<ClusterRequest>, before: Ku
     const sent = body[key]
     if (sent === undefined) return old ?? null
     if (sent === null || sent === '') return null
-    if (!isName(sent)) throw invalid(key, `expected the name of an object (lower-case letters, digits, hyphens and dots), found ${JSON.stringify(sent)}`)
+    if (!isName(sent))
+      throw invalid(key, `expected the name of an object (lower-case letters, digits, hyphens and dots), found ${JSON.stringify(sent)}`)
     return sent
   }
   const domain = body.domain ?? before?.domain ?? ''
   if (!isName(domain) || !domain.includes('.'))
-    throw invalid('domain', `expected the domain below which applications get their names, such as apps.example.com, found ${JSON.stringify(domain)}`)
+    throw invalid(
+      'domain',
+      `expected the domain below which applications get their names, such as apps.example.com, found ${JSON.stringify(domain)}`,
+    )
   return kubernetesOptions.parse({
     domain,
     registry: registryIn(body, before),
@@ -43,6 +47,7 @@ function registryIn(body: Partial<ClusterRequest>, before: KubernetesOptions | n
 
 function builderIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): string {
   const image = body.builder_image ?? before?.builderImage ?? BUILDER_IMAGE
-  if (!/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image)) throw invalid('builder_image', `expected the name of an image, found ${JSON.stringify(image)}`)
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image))
+    throw invalid('builder_image', `expected the name of an image, found ${JSON.stringify(image)}`)
   return image
 }

@@ -28,10 +28,7 @@ export function parseService(
   const extras = extrasOf(body, before)
   const parsed: ApplicationSpec = {
     source: kind === 'git' ? gitSourceOf(body, spec?.source, ownRepositoryId) : imageSourceOf(body, spec?.source),
-    cpuMilli: body.cpu ?? spec?.cpuMilli ?? 500,
-    memoryMib: body.memory ?? spec?.memoryMib ?? 512,
-    ephemeralGib: body.ephemeral_storage_in_gib === undefined ? (spec?.ephemeralGib ?? null) : body.ephemeral_storage_in_gib || null,
-    gpu: body.gpu ?? spec?.gpu ?? 0,
+    ...resourcesIn(body, spec),
     architecture: body.cpu_architecture === undefined ? (spec?.architecture ?? null) : architectureIn(body.cpu_architecture),
     scaling: scalingOf(body, spec),
     ports,
@@ -53,6 +50,13 @@ export function parseService(
   const name = body.name === undefined ? (before?.name ?? '') : parseServiceName(body.name, 'name')
   return { name, description: body.description ?? before?.description ?? '', spec: applicationSpec.parse(parsed), extras }
 }
+
+const resourcesIn = (body: ServiceRequest, spec: ApplicationSpec | undefined) => ({
+  cpuMilli: body.cpu ?? spec?.cpuMilli ?? 500,
+  memoryMib: body.memory ?? spec?.memoryMib ?? 512,
+  ephemeralGib: body.ephemeral_storage_in_gib === undefined ? (spec?.ephemeralGib ?? null) : body.ephemeral_storage_in_gib || null,
+  gpu: body.gpu ?? spec?.gpu ?? 0,
+})
 
 const architectureIn = (sent: 'AMD64' | 'ARM64' | null): ApplicationSpec['architecture'] =>
   sent === null ? null : sent === 'AMD64' ? 'amd64' : 'arm64'

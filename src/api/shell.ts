@@ -53,7 +53,8 @@ async function carry(api: Api, socket: WebSocket, request: FastifyRequest, kind:
 /** A page of somebody else must not use a person's browser to get in. Programs send no Origin. */
 function refuseForeignOrigin(api: Api, request: FastifyRequest): void {
   const { origin } = request.headers
-  if (origin !== undefined && origin !== new URL(api.settings.apiUrl).origin) throw new AppError('forbidden', `A page of ${origin.slice(0, 60)} may not open this.`)
+  if (origin !== undefined && origin !== new URL(api.settings.apiUrl).origin)
+    throw new AppError('forbidden', `A page of ${origin.slice(0, 60)} may not open this.`)
 }
 
 async function open(

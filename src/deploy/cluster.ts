@@ -14,7 +14,9 @@ export async function deployCluster(deps: Dependencies, cluster: ClusterRow): Pr
     deploy_error: undefined,
     deploy_log: [],
   })
-  void install(deps, cluster).catch((error: unknown) => deps.log.error({ cluster: cluster.name, error: messageOf(error) }, 'the cluster could not be deployed'))
+  void install(deps, cluster).catch((error: unknown) =>
+    deps.log.error({ cluster: cluster.name, error: messageOf(error) }, 'the cluster could not be deployed'),
+  )
 }
 
 async function install(deps: Dependencies, cluster: ClusterRow): Promise<void> {

@@ -121,7 +121,10 @@ async function earlierRelease(deps: Dependencies, run: PartRun, id: string): Pro
   if (release?.applicationId !== run.application.id) throw new AppError('invalid', 'The release to go back to does not exist any more.')
   run.log.write(run.part.applicationId, 'Deployment', `Going back to release ${release.revision}`)
   if ((await imageIsThere(run.adapters, release.image)) === false)
-    throw new AppError('invalid', `The image of release ${release.revision} is not there any more: deploy its commit instead, which builds it again.`)
+    throw new AppError(
+      'invalid',
+      `The image of release ${release.revision} is not there any more: deploy its commit instead, which builds it again.`,
+    )
   await updatePart(deps.db, run.part, { releaseId: release.id, commit: release.commit })
   run.part.releaseId = release.id
   return release

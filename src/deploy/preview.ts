@@ -13,18 +13,31 @@ import { variablesOf, workloadOf } from './release.ts'
 export type Preview = { from: number | null; changes: string[]; objects: Change[] | null; notes: string[] }
 
 /** Works out what a deployment would change, and changes nothing: nothing is built, nothing is stored. */
-export async function previewDeployment(deps: Dependencies, cluster: ClusterRow, of: { application: Application; wanted: Wanted }): Promise<Preview> {
+export async function previewDeployment(
+  deps: Dependencies,
+  cluster: ClusterRow,
+  of: { application: Application; wanted: Wanted },
+): Promise<Preview> {
   const { application } = of
   const serving = application.servingReleaseId ? await findRelease(deps.db, application.servingReleaseId) : undefined
   const { image, commit, note } = await wantedVersion(deps, application, { wanted: of.wanted, serving })
   const candidate: Compared = { spec: application.spec, variables: await variablesOf(deps, application), image, commit }
   const changes = diffReleases(serving ?? null, candidate)
   const preview = { from: serving?.revision ?? null, changes, notes: note === null ? [] : [note] }
-  if (changes.length === 0 && application.presence === 'running') return { ...preview, objects: [], notes: [...preview.notes, 'Nothing would change: no instance is restarted.'] }
+  if (changes.length === 0 && application.presence === 'running')
+    return { ...preview, objects: [], notes: [...preview.notes, 'Nothing would change: no instance is restarted.'] }
   const known = image ?? serving?.image
-  if (!known) return { ...preview, objects: null, notes: [...preview.notes, 'What would change on the cluster is known once the image is built.'] }
+  if (!known)
+    return { ...preview, objects: null, notes: [...preview.notes, 'What would change on the cluster is known once the image is built.'] }
   const revision = (await newestRevision(deps.db, application.id)) + 1
-  const release: Release = { ...RELEASE, organizationId: application.organizationId, applicationId: application.id, ...candidate, revision, image: known }
+  const release: Release = {
+    ...RELEASE,
+    organizationId: application.organizationId,
+    applicationId: application.id,
+    ...candidate,
+    revision,
+    image: known,
+  }
   const { deployment_count: generation } = await getEnvironment(deps.db, application.environmentId)
   const workload = await workloadOf(deps, application, { release, generation: generation + 1, hide: () => undefined })
   return { ...preview, objects: await deps.adaptersOf(cluster).engine.preview(workload) }

@@ -67,7 +67,10 @@ export type Terminal = { columns: number; rows: number }
 export interface Inspection {
   usage(place: Place): Promise<Usage[]>
   /** A program beside the application: what is written is its input, what is read its output; it ends when the program does. Null = the first ready instance. */
-  exec(place: Place, options: { instance: string | null; command: string[]; terminal: Terminal | null; signal: AbortSignal }): Promise<Duplex>
+  exec(
+    place: Place,
+    options: { instance: string | null; command: string[]; terminal: Terminal | null; signal: AbortSignal },
+  ): Promise<Duplex>
   /** A TCP connection to a port of an instance. */
   forward(place: Place, options: { instance: string | null; port: number; signal: AbortSignal }): Promise<Duplex>
   logs(place: Place, options: { follow: boolean; tail: number; signal: AbortSignal }): AsyncIterable<LogLine>

@@ -84,7 +84,8 @@ function read(text: string): z.infer<typeof shape> {
 type Fields = Record<string, unknown>
 
 function chosen(config: z.infer<typeof shape>): { cluster: Fields; user: Fields } {
-  const context = config.contexts.find((one) => one.name === config['current-context']) ?? (config.contexts.length === 1 ? config.contexts[0] : undefined)
+  const context =
+    config.contexts.find((one) => one.name === config['current-context']) ?? (config.contexts.length === 1 ? config.contexts[0] : undefined)
   if (!context) throw invalid('kubeconfig.current-context', 'expected the name of one of its contexts, found none that fits')
   const { cluster, user } = context['context'] as { cluster: string; user: string }
   const found = config.clusters.find((one) => one.name === cluster)
@@ -113,7 +114,8 @@ function pem(value: unknown, path: string, kind: string): string | null {
   if (value === undefined || value === null || value === '') return null
   if (typeof value !== 'string') throw invalid(`kubeconfig.${path}`, 'expected base64 text')
   const text = Buffer.from(value, 'base64').toString()
-  if (!new RegExp(`-----BEGIN ([A-Z]+ )?${kind}-----`).test(text)) throw invalid(`kubeconfig.${path}`, `expected a base64 PEM ${kind.toLowerCase()}`)
+  if (!new RegExp(`-----BEGIN ([A-Z]+ )?${kind}-----`).test(text))
+    throw invalid(`kubeconfig.${path}`, `expected a base64 PEM ${kind.toLowerCase()}`)
   if (kind === 'CERTIFICATE')
     try {
       new X509Certificate(text)

@@ -19,7 +19,9 @@ export function diffReleases(before: Compared | null, after: Compared): string[]
 
 /** What going back to a release leaves as it is, in sentences. */
 export function notUndone(before: Compared, after: Compared): string[] {
-  const volumes = before.spec.volumes.some((volume) => !after.spec.volumes.some((other) => other.id === volume.id && other.sizeGib >= volume.sizeGib))
+  const volumes = before.spec.volumes.some(
+    (volume) => !after.spec.volumes.some((other) => other.id === volume.id && other.sizeGib >= volume.sizeGib),
+  )
   return [
     'The configuration that you edit stays as it is: the next deployment takes it up again.',
     ...(before.spec.volumes.length > 0 || after.spec.volumes.length > 0 ? ['What is written on volumes stays as it is now.'] : []),
@@ -30,7 +32,8 @@ export function notUndone(before: Compared, after: Compared): string[] {
 
 function imageLines(before: Compared | null, after: Compared): string[] {
   const commit = (release: Compared | null): string => (release?.commit ? ` (commit ${release.commit.id.slice(0, 12)})` : '')
-  const name = (release: Compared | null): string | undefined => (release?.image ? `${referenceOf(release.image)}${commit(release)}` : undefined)
+  const name = (release: Compared | null): string | undefined =>
+    release?.image ? `${referenceOf(release.image)}${commit(release)}` : undefined
   const [old, next] = [name(before), name(after) ?? `built${commit(after)}`]
   if (old === next || (before?.image && after.image && referenceOf(before.image) === referenceOf(after.image))) return []
   return [old === undefined ? `+ image: ${next}` : `~ image: ${old} → ${next}`]
@@ -56,8 +59,11 @@ function valueLines(path: string, before: unknown, after: unknown): string[] {
   if (nested(after) && (nested(before) || path === ''))
     return [...new Set([...Object.keys(before ?? {}), ...Object.keys(after)])]
       .sort()
-      .flatMap((key) => valueLines(path === '' ? key : `${path}.${key}`, (before as Record<string, unknown> | undefined)?.[key], after[key]))
-  if (before === undefined || before === null) return after === undefined || after === null || isEmpty(after) ? [] : [`+ ${path}: ${text(after)}`]
+      .flatMap((key) =>
+        valueLines(path === '' ? key : `${path}.${key}`, (before as Record<string, unknown> | undefined)?.[key], after[key]),
+      )
+  if (before === undefined || before === null)
+    return after === undefined || after === null || isEmpty(after) ? [] : [`+ ${path}: ${text(after)}`]
   if (after === undefined || after === null) return [`- ${path}: ${text(before)}`]
   return [`~ ${path}: ${text(before)} → ${text(after)}`]
 }
@@ -74,4 +80,5 @@ function variableLines(before: Record<string, VariableValue>, after: Record<stri
   })
 }
 
-const shown = (value: VariableValue): string => ('secret' in value ? `*** (version ${value.secret.version})` : JSON.stringify(value.literal).slice(0, 200))
+const shown = (value: VariableValue): string =>
+  'secret' in value ? `*** (version ${value.secret.version})` : JSON.stringify(value.literal).slice(0, 200)

@@ -82,7 +82,12 @@ export function explainLate(observation: Observation | undefined, awaited: Await
     return own.length === 0
       ? { ...NOTHING, message: `No instance was there after ${seconds} s.`, evidence }
       : { ...NOTHING, reason: 'NotReplaced', message: `The old instances were not gone after ${seconds} s.`, evidence }
-  return { ...told, reason: told.reason === 'Starting' ? 'NotReady' : told.reason, message: `Not ready within ${seconds} s. ${told.message}`, evidence }
+  return {
+    ...told,
+    reason: told.reason === 'Starting' ? 'NotReady' : told.reason,
+    message: `Not ready within ${seconds} s. ${told.message}`,
+    evidence,
+  }
 }
 
 const NOTHING: Explanation = {

@@ -45,7 +45,11 @@ export async function recordInventory(
     .execute()
 }
 
-export async function forgetInventory(db: Db, applicationId: string, rows: { kind: string; namespace: string; name: string }[]): Promise<void> {
+export async function forgetInventory(
+  db: Db,
+  applicationId: string,
+  rows: { kind: string; namespace: string; name: string }[],
+): Promise<void> {
   for (const { kind, namespace, name } of rows)
     await db
       .deleteFrom('inventory')

@@ -64,12 +64,23 @@ export async function listReleases(db: Db | Tx, ids: string[]): Promise<Release[
 
 /** Newest first. */
 export async function listApplicationReleases(db: Db, applicationId: string, limit: number): Promise<Release[]> {
-  const found = await db.selectFrom('release').selectAll().where('application_id', '=', applicationId).orderBy('revision', 'desc').limit(limit).execute()
+  const found = await db
+    .selectFrom('release')
+    .selectAll()
+    .where('application_id', '=', applicationId)
+    .orderBy('revision', 'desc')
+    .limit(limit)
+    .execute()
   return found.map(parse)
 }
 
 export async function findRevision(db: Db, applicationId: string, revision: number): Promise<Release | undefined> {
-  const row = await db.selectFrom('release').selectAll().where('application_id', '=', applicationId).where('revision', '=', revision).executeTakeFirst()
+  const row = await db
+    .selectFrom('release')
+    .selectAll()
+    .where('application_id', '=', applicationId)
+    .where('revision', '=', revision)
+    .executeTakeFirst()
   return row && parse(row)
 }
 

@@ -217,6 +217,22 @@ create table instance_record (
   constraint instance_record_pkey PRIMARY KEY (application_id, instance)
 );
 
+create table inventory (
+  cluster_id uuid not null,
+  organization_id uuid not null,
+  application_id uuid not null,
+  kind text not null,
+  namespace text not null,
+  name text not null,
+  mark text not null,
+  uid text,
+  fingerprint text,
+  version text not null,
+  constraint inventory_organization_id_application_id_fkey FOREIGN KEY (organization_id, application_id) REFERENCES application(organization_id, id),
+  constraint inventory_organization_id_cluster_id_fkey FOREIGN KEY (organization_id, cluster_id) REFERENCES cluster(organization_id, id),
+  constraint inventory_pkey PRIMARY KEY (application_id, kind, namespace, name)
+);
+
 create table key_check (
   id integer not null,
   sealed bytea not null,

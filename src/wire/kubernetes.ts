@@ -59,7 +59,9 @@ export function wireKubernetes({ config, db, vault, egress, log }: Wiring, clust
     provisioning,
     builder,
     run: async (signal) => {
-      await pods.sweep().catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'old builders could not be removed'))
+      await pods
+        .sweep()
+        .catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'old builders could not be removed'))
       while (!signal.aborted) {
         await provisioning
           .renewCertificate(signal)

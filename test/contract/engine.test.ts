@@ -67,8 +67,9 @@ const subjects: Subject[] = [
       const { engine } = kubernetesEngine(clusterId)
       const digest = await digestOf(debianImage)
       const kill = (place: Place): Promise<void> => {
-        const found = kubectlJson<{ items: { metadata: { deletionTimestamp?: string }; status: { containerStatuses: { containerID: string }[] } }[] }>(
-          'get', 'pods', '--namespace', place.namespace, '--selector', `berth/application=${place.applicationId}`)
+        const found = kubectlJson<{
+          items: { metadata: { deletionTimestamp?: string }; status: { containerStatuses: { containerID: string }[] } }[]
+        }>('get', 'pods', '--namespace', place.namespace, '--selector', `berth/application=${place.applicationId}`)
         const pod = found.items.find((one) => one.metadata.deletionTimestamp === undefined)
         ctr('tasks', 'kill', '--signal', 'SIGKILL', pod?.status.containerStatuses[0]?.containerID.replace('containerd://', '') ?? '')
         return Promise.resolve()

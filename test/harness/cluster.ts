@@ -18,7 +18,11 @@ export const hasCluster = (): boolean => existsSync(kubeconfigFile)
 export const kubeconfig = (): string => readFileSync(kubeconfigFile, 'utf8')
 
 export const kubectl = (...argv: string[]): string =>
-  execFileSync('kubectl', ['--kubeconfig', kubeconfigFile, ...argv], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 2 ** 28 }).trim()
+  execFileSync('kubectl', ['--kubeconfig', kubeconfigFile, ...argv], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 2 ** 28,
+  }).trim()
 
 export const kubectlJson = <T>(...argv: string[]): T => JSON.parse(kubectl(...argv, '--output=json')) as T
 
@@ -38,7 +42,8 @@ export const ctr = (...argv: string[]): string =>
 export const processOf = (name: string): number => Number(readFileSync(join(STATE, 'run', `${name}.pid`), 'utf8'))
 
 /** Everything of one of Berth's clusters on the test cluster: namespaces, with all that is in them. */
-export const removeNamespaces = (clusterId: string): void => void kubectl('delete', 'namespaces', '--selector', `berth/cluster=${clusterId}`, '--wait=false')
+export const removeNamespaces = (clusterId: string): void =>
+  void kubectl('delete', 'namespaces', '--selector', `berth/cluster=${clusterId}`, '--wait=false')
 
 /** The digest that a tag of the registry has. */
 export async function digestOf(image: { repository: string; tag: string }): Promise<string> {

@@ -64,7 +64,11 @@ const onDocker: Ground = {
     const inspected = JSON.parse(docker('inspect', ...ids)) as { Config: { Labels: unknown; Cmd: unknown }; Image: string }[]
     return inspected
       .map(({ Config, Image }) =>
-        [JSON.stringify([Config.Labels, Config.Cmd]), docker('history', '--no-trunc', Image), docker('inspect', '--format', '{{json .Config}}', Image)].join('\n'),
+        [
+          JSON.stringify([Config.Labels, Config.Cmd]),
+          docker('history', '--no-trunc', Image),
+          docker('inspect', '--format', '{{json .Config}}', Image),
+        ].join('\n'),
       )
       .join('\n')
   },
@@ -114,7 +118,15 @@ const onKubernetes: Ground = {
       if (status === 'DEPLOYMENT_ERROR') throw new Error(JSON.stringify(await server.client.get(`${base}/deployLog`)))
       return status === 'DEPLOYED'
     })
-    gateway = kubectl('get', 'gateway', 'berth', '--namespace', `berth-z${place.clusterId.slice(0, 8)}`, '--output', 'jsonpath={.status.addresses[0].value}')
+    gateway = kubectl(
+      'get',
+      'gateway',
+      'berth',
+      '--namespace',
+      `berth-z${place.clusterId.slice(0, 8)}`,
+      '--output',
+      'jsonpath={.status.addresses[0].value}',
+    )
     answersAt(domain, gateway)
     return place
   },
@@ -125,10 +137,17 @@ const onKubernetes: Ground = {
       .sort(),
   exec: (instance, app, ...argv) => kubectl('exec', '--namespace', podOf(instance, app).metadata.namespace, instance, '--', ...argv),
   kill: (instance, app) =>
-    void ctr('tasks', 'kill', '--signal', 'SIGKILL', podOf(instance, app).status.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? ''),
+    void ctr(
+      'tasks',
+      'kill',
+      '--signal',
+      'SIGKILL',
+      podOf(instance, app).status.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? '',
+    ),
   remove: (instance, app) =>
     void kubectl('delete', 'pod', instance, '--namespace', podOf(instance, app).metadata.namespace, '--grace-period=0', '--force'),
-  volumes: (app) => lines(kubectl('get', 'persistentvolumeclaims', '--all-namespaces', '--selector', `berth/application=${app.id}`, '--output', 'name')),
+  volumes: (app) =>
+    lines(kubectl('get', 'persistentvolumeclaims', '--all-namespaces', '--selector', `berth/application=${app.id}`, '--output', 'name')),
   limits: (instance, app) => {
     const container = podOf(instance, app).spec.containers[0]
     return {
@@ -143,11 +162,14 @@ const onKubernetes: Ground = {
     ['pods', 'deployments', 'statefulsets', 'replicasets', 'services', 'httproutes', 'events', 'configmaps']
       .map((kind) => kubectl('get', kind, '--namespace', podsOf(app)[0]?.metadata.namespace ?? '', '--output', 'json'))
       .join('\n'),
-  isEmpty: (environmentId) =>
-    kubectl('get', 'namespaces', '--selector', `berth/environment=${environmentId}`, '--output', 'name') === '',
+  isEmpty: (environmentId) => kubectl('get', 'namespaces', '--selector', `berth/environment=${environmentId}`, '--output', 'name') === '',
   streamAddress: (app, protocol) =>
     kubectlJson<{ items: { metadata: { name: string }; status: { loadBalancer: { ingress?: { ip: string }[] } } }[] }>(
-      'get', 'services', '--all-namespaces', '--selector', `berth/application=${app.id}`,
+      'get',
+      'services',
+      '--all-namespaces',
+      '--selector',
+      `berth/application=${app.id}`,
     ).items.find((one) => one.metadata.name.endsWith(`public-${protocol}`))?.status.loadBalancer.ingress?.[0]?.ip ?? '',
   edge: () => ({ https: 443, http: 80, address: gateway }),
   registry: () => Promise.resolve({ name: registryName, stop: () => undefined }),

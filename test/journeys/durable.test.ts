@@ -46,18 +46,21 @@ afterAll(() => server.remove())
 const byItself = ['Commit', 'Starting the builder', 'exporting', 'Rolling out', 'Applying', 'Waiting until', 'is running']
 
 /** The steps of this deployment, in the order in which the log shows that they began: after each of them the server is killed once. */
-const boundaries = ground.engine === 'kubernetes' ? byItself : [
-  'Commit',
-  'exporting',
-  'Rolling out',
-  'Starting instance',
-  'Waiting until',
-  'Stopping instance',
-  'Starting instance',
-  'Waiting until',
-  'Stopping instance',
-  'is running',
-]
+const boundaries =
+  ground.engine === 'kubernetes'
+    ? byItself
+    : [
+        'Commit',
+        'exporting',
+        'Rolling out',
+        'Starting instance',
+        'Waiting until',
+        'Stopping instance',
+        'Starting instance',
+        'Waiting until',
+        'Stopping instance',
+        'is running',
+      ]
 
 describe('a server that is killed continues where it stopped', () => {
   test(`${KILLS} kills at every step of a deployment: each ends final, nothing runs twice, the application answers meanwhile`, async () => {

@@ -186,11 +186,7 @@ describe('a Git repository becomes a live application', () => {
   test('an instance that is removed by hand comes back', async () => {
     const [id = ''] = lives()
     ground.remove(ground.instances(app)[0] ?? '', app)
-    await until(
-      'it to be back',
-      20,
-      async () => lives().length === 1 && lives()[0] !== id && (await explain()).health === 'running',
-    )
+    await until('it to be back', 20, async () => lives().length === 1 && lives()[0] !== id && (await explain()).health === 'running')
     await until('it to answer', 10, async () => (await ask(url, server.info.caFile)).status === 200)
   })
 

@@ -76,7 +76,10 @@ createServer().on('stream', (stream) => {
 function overGrpc(href: string): Promise<{ status: number; trailer: unknown; body: Buffer }> {
   const url = new URL(href)
   return new Promise((done, reject) => {
-    const session = connectHttp2(`https://${addressOf(url.hostname)}:${url.port || 443}`, { ca: readFileSync(server.info.caFile), servername: url.hostname })
+    const session = connectHttp2(`https://${addressOf(url.hostname)}:${url.port || 443}`, {
+      ca: readFileSync(server.info.caFile),
+      servername: url.hostname,
+    })
     session.once('error', reject)
     const call = session.request({
       ':method': 'POST',

@@ -53,9 +53,17 @@ describe('releases', () => {
     expect(same.changes).toEqual([])
     expect(same.notes.join()).toContain('Nothing would change')
     await server.client.put(base(), { healthchecks: {}, memory: 160 })
-    const [variable] = await server.client.list<{ id: string; key: string }>(`/variable?parent_id=${app.id}&scope=APPLICATION`).then((all) => all.filter((one) => one.key === 'COLOUR'))
+    const [variable] = await server.client
+      .list<{ id: string; key: string }>(`/variable?parent_id=${app.id}&scope=APPLICATION`)
+      .then((all) => all.filter((one) => one.key === 'COLOUR'))
     await server.client.put(`/variable/${variable?.id}`, { key: 'COLOUR', value: 'red' })
-    await server.client.post('/variable', { key: 'TOKEN', value: CANARY, is_secret: true, variable_scope: 'APPLICATION', variable_parent_id: app.id })
+    await server.client.post('/variable', {
+      key: 'TOKEN',
+      value: CANARY,
+      is_secret: true,
+      variable_scope: 'APPLICATION',
+      variable_parent_id: app.id,
+    })
     const told = await server.client.post<Preview>(`${base()}/deploy?dryRun=true`)
     expect(told.changes).toContain('~ variables.COLOUR: "green" → "red"')
     expect(told.changes.find((line) => line.startsWith('~ memoryMib'))).toContain('160')
@@ -93,7 +101,10 @@ describe('releases', () => {
     const now = environment()
     expect(now).toContain('COLOUR=green')
     expect(now).not.toContain('TOKEN=')
-    expect(await releases()).toMatchObject([{ revision: 2, is_serving: false }, { revision: 1, is_serving: true }])
+    expect(await releases()).toMatchObject([
+      { revision: 2, is_serving: false },
+      { revision: 1, is_serving: true },
+    ])
   })
 
   test('the next deployment takes the edited configuration up again, as the release that was made of it', async () => {

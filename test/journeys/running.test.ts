@@ -83,7 +83,12 @@ describe('instances', () => {
       { 'security.read_only_root_filesystem': true },
     )
     expect(state).toBe('DEPLOYED')
-    expect(ground.limits(names(app)[0] ?? '', app)).toEqual({ cpuMilli: 250, memoryMib: 128, command: ['perl'], arguments: ['/app/server.pl'] })
+    expect(ground.limits(names(app)[0] ?? '', app)).toEqual({
+      cpuMilli: 250,
+      memoryMib: 128,
+      command: ['perl'],
+      arguments: ['/app/server.pl'],
+    })
     expect(await get(app, '/write')).toContain('refused: Read-only file system')
   })
 
@@ -217,27 +222,30 @@ describe('ports', () => {
     await expect(taken).rejects.toThrow(/is taken on this cluster/)
   })
 
-  test.runIf(ground.engine === 'docker')('a port that the edge cannot open is told in its own words, and keeps nobody else from being deployed', async () => {
-    const { createServer } = await import('node:net')
-    const port = await freePort()
-    const occupied = createServer().listen(port, '0.0.0.0')
-    const { app, state } = await deploy('occupied', {
-      ports: [{ internal_port: 9000, publicly_accessible: true, protocol: 'TCP', external_port: port }],
-    })
-    expect(state).toBe('DEPLOYMENT_ERROR')
-    expect((await explain(app)).explanation?.message).toMatch(/edge rejected.*(bind|in use)/is)
-    occupied.close()
-    const other = await deploy('unharmed', {})
-    expect(other.state).toBe('DEPLOYED')
-    expect(await get(other.app)).toBe('hello')
-    const own = server.client.post(`/environment/${place.environmentId}/application`, {
-      name: 'own',
-      git_repository: { url: 'https://example.com/a.git', provider: 'GITHUB' },
-      healthchecks: {},
-      ports: [{ internal_port: 1, publicly_accessible: true, protocol: 'TCP', external_port: server.httpsPort }],
-    })
-    await expect(own).rejects.toThrow(/the edge itself listens/)
-  })
+  test.runIf(ground.engine === 'docker')(
+    'a port that the edge cannot open is told in its own words, and keeps nobody else from being deployed',
+    async () => {
+      const { createServer } = await import('node:net')
+      const port = await freePort()
+      const occupied = createServer().listen(port, '0.0.0.0')
+      const { app, state } = await deploy('occupied', {
+        ports: [{ internal_port: 9000, publicly_accessible: true, protocol: 'TCP', external_port: port }],
+      })
+      expect(state).toBe('DEPLOYMENT_ERROR')
+      expect((await explain(app)).explanation?.message).toMatch(/edge rejected.*(bind|in use)/is)
+      occupied.close()
+      const other = await deploy('unharmed', {})
+      expect(other.state).toBe('DEPLOYED')
+      expect(await get(other.app)).toBe('hello')
+      const own = server.client.post(`/environment/${place.environmentId}/application`, {
+        name: 'own',
+        git_repository: { url: 'https://example.com/a.git', provider: 'GITHUB' },
+        healthchecks: {},
+        ports: [{ internal_port: 1, publicly_accessible: true, protocol: 'TCP', external_port: server.httpsPort }],
+      })
+      await expect(own).rejects.toThrow(/the edge itself listens/)
+    },
+  )
 
   test('a name that nobody has answers 404, not somebody else', async () => {
     const domain = ground.engine === 'docker' ? 'test.localhost' : new URL(await urlOf(shared)).hostname.split('.').slice(1).join('.')

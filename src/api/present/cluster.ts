@@ -5,7 +5,8 @@ import type { ClusterRecord } from '../../store/cluster.ts'
 export const isHeld = (row: ClusterRecord): boolean => row.holder !== null && row.holder_until !== null && row.holder_until > new Date()
 
 /** Deployed: a process holds it, and for Kubernetes what Berth needs was brought onto it. */
-const isDeployed = (row: ClusterRecord): boolean => isHeld(row) && (row.engine !== 'kubernetes' || row.contract_extras['deployed_at'] !== undefined)
+const isDeployed = (row: ClusterRecord): boolean =>
+  isHeld(row) && (row.engine !== 'kubernetes' || row.contract_extras['deployed_at'] !== undefined)
 
 const statusOf = (row: ClusterRecord): string => {
   const until = row.contract_extras['deploying_until']
@@ -59,6 +60,7 @@ export const presentClusterStatus = (row: ClusterRecord) => ({
   next_k8s_available_version: null,
   last_execution_id: null,
   cluster_lock: null,
-  last_deployment_date: typeof row.contract_extras['deployed_at'] === 'string' ? row.contract_extras['deployed_at'] : row.created_at.toISOString(),
+  last_deployment_date:
+    typeof row.contract_extras['deployed_at'] === 'string' ? row.contract_extras['deployed_at'] : row.created_at.toISOString(),
   reason: 'UNSPECIFIED',
 })

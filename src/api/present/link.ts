@@ -4,7 +4,10 @@ import type { Api } from '../route.ts'
 import { serviceTypeOf } from './service.ts'
 
 /** Where a cluster is reached from outside: its own domain on the usual port, or this machine's edge. */
-export const edgeOf = (environment: { cluster_domain: string | null }, own: { domain: string; edgePort: number }): { domain: string; edgePort: number } =>
+export const edgeOf = (
+  environment: { cluster_domain: string | null },
+  own: { domain: string; edgePort: number },
+): { domain: string; edgePort: number } =>
   environment.cluster_domain === null ? own : { domain: environment.cluster_domain, edgePort: 443 }
 
 export const ownEdge = (api: Api): { domain: string; edgePort: number } => ({ domain: api.deps.domain, edgePort: api.settings.edgePort })

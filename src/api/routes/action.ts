@@ -29,7 +29,11 @@ const preview = z.object({
   notes: z.array(z.string()),
 })
 
-async function previewOf(api: Api, { find }: Pick<Call<unknown, unknown>, 'find'>, of: { application: Application; wanted: Wanted }): Promise<Preview> {
+async function previewOf(
+  api: Api,
+  { find }: Pick<Call<unknown, unknown>, 'find'>,
+  of: { application: Application; wanted: Wanted },
+): Promise<Preview> {
   const environment = await find.environment(of.application.environmentId, 'read')
   const cluster = await findCluster(api.deps.db, [of.application.organizationId], environment.cluster_id)
   if (!cluster) throw new AppError('not_found', 'The cluster of this service does not exist any more.')
@@ -78,7 +82,8 @@ function serviceActions(api: Api, kind: SourceKind): void {
     run: async (call) => {
       const application = await call.find.application(call.params[id] ?? '', 'deploy', kind)
       const wanted = versionIn(call.body ?? {})
-      if (call.query.dryRun !== undefined && call.query.dryRun !== 'false') return new OtherAnswer(await previewOf(api, call, { application, wanted }))
+      if (call.query.dryRun !== undefined && call.query.dryRun !== 'false')
+        return new OtherAnswer(await previewOf(api, call, { application, wanted }))
       await act(call, { environmentId: application.environmentId, action: 'deploy', wishes: [{ application, wanted }] })
       return statusOfOne(application)
     },

@@ -75,7 +75,8 @@ function crud(api: Api): void {
     run: async ({ actor, find, params, body, transaction }) => {
       const row = await find.cluster(params['clusterId'] ?? '', 'administer')
       refuseOthers(body)
-      if (body.engine && body.engine !== row.engine) throw new AppError('conflict', `expected ${row.engine}: the engine of a cluster cannot be changed`, 'engine')
+      if (body.engine && body.engine !== row.engine)
+        throw new AppError('conflict', `expected ${row.engine}: the engine of a cluster cannot be changed`, 'engine')
       const how = reach.parse(row.reach)
       const options = how.kind === 'kubernetes' ? parseKubernetesOptions(body, how) : null
       if (options && how.kind === 'kubernetes' && options.domain !== how.domain) await refuseUsedDomain(api, row)
@@ -131,7 +132,9 @@ function look(api: Api): void {
     tag,
     answer: results(clusterStatus),
     run: async ({ find, params }) => ({
-      results: (await listClusters(api.deps.db, (await find.organization(params['organizationId'] ?? '', 'read')).id)).map(presentClusterStatus),
+      results: (await listClusters(api.deps.db, (await find.organization(params['organizationId'] ?? '', 'read')).id)).map(
+        presentClusterStatus,
+      ),
     }),
   })
   route(api, `GET ${base}/:clusterId/status`, {
@@ -155,7 +158,12 @@ function look(api: Api): void {
     answer: clusterStatus,
     run: async ({ actor, find, params }) => {
       const row = await find.cluster(params['clusterId'] ?? '', 'administer')
-      await recordEvent(api.deps.db, actor, 'TRIGGER_DEPLOY', { kind: 'CLUSTER', id: row.id, name: row.name, organizationId: row.organization_id })
+      await recordEvent(api.deps.db, actor, 'TRIGGER_DEPLOY', {
+        kind: 'CLUSTER',
+        id: row.id,
+        name: row.name,
+        organizationId: row.organization_id,
+      })
       await deployCluster(api.deps, row)
       return presentClusterStatus(await find.cluster(row.id, 'administer'))
     },
@@ -202,7 +210,13 @@ function access(api: Api): void {
     run: async ({ actor, find, params }) => {
       const row = await find.cluster(params['clusterId'] ?? '', 'administer')
       const how = kubernetesIn(row)
-      await recordEvent(api.deps.db, actor, 'EXPORT', { kind: 'CLUSTER', id: row.id, name: row.name, organizationId: row.organization_id }, { kubeconfig: true })
+      await recordEvent(
+        api.deps.db,
+        actor,
+        'EXPORT',
+        { kind: 'CLUSTER', id: row.id, name: row.name, organizationId: row.organization_id },
+        { kubeconfig: true },
+      )
       return openSecret(api.deps.db, api.deps.vault, row.organization_id, how.credentials)
     },
   })

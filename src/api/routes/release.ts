@@ -96,7 +96,10 @@ export function releaseRoutes(api: Api): void {
         const { application, release } = await at(find, params, 'deploy')
         const [there] = await availability(api, find, application, [release])
         if (there === false)
-          throw new AppError('conflict', `The image of release ${release.revision} is not there any more: deploy its commit instead, which builds it again.`)
+          throw new AppError(
+            'conflict',
+            `The image of release ${release.revision} is not there any more: deploy its commit instead, which builds it again.`,
+          )
         const environment = await find.environment(application.environmentId, 'deploy')
         const wishes = [{ application, wanted: { release: release.id } }]
         await transaction((tx) => requestDeployment(tx, actor, { environment, action: 'deploy', wishes }))
@@ -115,9 +118,13 @@ async function availability(api: Api, find: Finder, application: Application, re
   const looks = new Map<string, Promise<boolean | null>>()
   for (const { image } of releases) {
     const reference = referenceOf(image)
-    if (!looks.has(reference)) looks.set(reference, imageIsThere(adapters, image).catch(() => null))
+    if (!looks.has(reference))
+      looks.set(
+        reference,
+        imageIsThere(adapters, image).catch(() => null),
+      )
   }
-  return Promise.all(releases.map(({ image }) => looks.get(referenceOf(image)) ?? null))
+  return Promise.all(releases.map(({ image }) => looks.get(referenceOf(image)) ?? Promise.resolve(null)))
 }
 
 const present = (release: Release, application: Application, isThere: boolean | null) => ({

@@ -191,7 +191,10 @@ async function checkAgainst(
     )
   const reserved = spec.ports.findIndex(
     (port) =>
-      of.environment.cluster_domain === null && port.public && port.protocol === 'tcp' && api.settings.edgePorts.includes(port.external ?? port.internal),
+      of.environment.cluster_domain === null &&
+      port.public &&
+      port.protocol === 'tcp' &&
+      api.settings.edgePorts.includes(port.external ?? port.internal),
   )
   if (reserved >= 0)
     throw new AppError(

@@ -29,7 +29,18 @@ export const clusterRequest = z.strictObject({
   engine: z.enum(['docker', 'memory', 'kubernetes']).nullish(),
   kubeconfig: z.string().nullish(),
   ...options,
-  ...echoed('id', 'created_at', 'updated_at', 'organization', 'status', 'has_access', 'version', 'is_default', 'deployment_status', 'features'),
+  ...echoed(
+    'id',
+    'created_at',
+    'updated_at',
+    'organization',
+    'status',
+    'has_access',
+    'version',
+    'is_default',
+    'deployment_status',
+    'features',
+  ),
 })
 export type ClusterRequest = z.output<typeof clusterRequest>
 

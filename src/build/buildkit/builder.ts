@@ -35,7 +35,10 @@ export class BuildkitBuilder implements Builder {
     const signal = AbortSignal.any([options.signal, late])
     let workbench: Workbench | undefined
     try {
-      workbench = await this.#settings.workbenches.open({ id: request.id, ...request.limits, seconds: request.limits.timeout }, { ...options, signal })
+      workbench = await this.#settings.workbenches.open(
+        { id: request.id, ...request.limits, seconds: request.limits.timeout },
+        { ...options, signal },
+      )
       return await this.#buildOn(workbench, request, { ...options, signal })
     } catch (error) {
       if (options.signal.aborted) throw new AppError('conflict', 'The build was canceled.')
@@ -81,7 +84,8 @@ export class BuildkitBuilder implements Builder {
     if (ended.code !== 0) throw await failureOf(workbench, ended, last)
     const metadata = JSON.parse(await workbench.read(`${FOLDERS.output}/metadata.json`)) as Record<string, unknown>
     const digest = metadata['containerimage.digest']
-    if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest)) throw new AppError('internal', 'BuildKit did not say the digest of the image.')
+    if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
+      throw new AppError('internal', 'BuildKit did not say the digest of the image.')
     return { kind: 'registry', repository, digest, platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}` }
   }
 
@@ -139,8 +143,10 @@ async function failureOf(workbench: Workbench, ended: Ended, lines: string[]): P
   const fate = await workbench.fate().catch((error: unknown) => messageOf(error))
   const said = reasonIn(lines) ?? (ended.message || 'no output')
   if (fate) return new AppError('invalid', `The build failed: ${fate}`)
-  if (/no space left on device/i.test(said)) return new AppError('invalid', `The build failed: its disk is full (build.ephemeral_storage_in_gib): ${said}`)
-  if (/exit code: 137|signal: killed/i.test(said)) return new AppError('invalid', `The build failed: a step ran out of memory (build.ram_max_in_gib): ${said}`)
+  if (/no space left on device/i.test(said))
+    return new AppError('invalid', `The build failed: its disk is full (build.ephemeral_storage_in_gib): ${said}`)
+  if (/exit code: 137|signal: killed/i.test(said))
+    return new AppError('invalid', `The build failed: a step ran out of memory (build.ram_max_in_gib): ${said}`)
   return new AppError('invalid', `The build failed: ${said}`)
 }
 

@@ -34,12 +34,15 @@ function open(client: Client, path: string, query: Record<string, string>): WebS
 }
 
 function shell(app: Command): void {
-  common(app.command('shell [name] [command...]').description('a shell in a running instance, or one command: berth app shell web -- ls -l'))
+  common(
+    app.command('shell [name] [command...]').description('a shell in a running instance, or one command: berth app shell web -- ls -l'),
+  )
     .option('--instance <name>', 'instance; by default the newest')
     .action(async (name: string | undefined, command: string[], options: Common & { instance?: string }) => {
       const { client, one } = await target(name, options)
       const { stdin, stdout } = process
-      const size: Record<string, string> = stdin.isTTY && stdout.isTTY ? { tty_width: String(stdout.columns), tty_height: String(stdout.rows) } : {}
+      const size: Record<string, string> =
+        stdin.isTTY && stdout.isTTY ? { tty_width: String(stdout.columns), tty_height: String(stdout.rows) } : {}
       const socket = open(client, '/shell/exec', {
         service: one.id,
         ...(options.instance ? { pod_name: options.instance } : {}),
@@ -77,9 +80,11 @@ function portForward(app: Command): void {
         })
         join(connection, socket)
       })
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(local, '127.0.0.1', resolve)).catch((error: unknown) => {
-        throw new AppError('conflict', `The port ${local} cannot be opened here: ${(error as Error).message}`)
-      })
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(local, '127.0.0.1', resolve)).catch(
+        (error: unknown) => {
+          throw new AppError('conflict', `The port ${local} cannot be opened here: ${(error as Error).message}`)
+        },
+      )
       say(`127.0.0.1:${local} is port ${remote} of ${one.name}; end with Ctrl+C`)
     })
 }
@@ -87,7 +92,8 @@ function portForward(app: Command): void {
 function portsIn(text: string): [number, number] {
   const [local, remote = local] = text.split(':').map(Number)
   const good = [local, remote].every((port) => port !== undefined && Number.isInteger(port) && port > 0 && port < 65_536)
-  if (!good || text.split(':').length > 2) throw new AppError('invalid', `expected --port <local:remote>, such as 8080:80, found ${JSON.stringify(text)}`)
+  if (!good || text.split(':').length > 2)
+    throw new AppError('invalid', `expected --port <local:remote>, such as 8080:80, found ${JSON.stringify(text)}`)
   return [local ?? 0, remote ?? 0]
 }
 
@@ -137,6 +143,8 @@ const ended = (socket: WebSocket): Promise<void> =>
   new Promise((resolve, reject) => {
     socket.once('error', (error) => reject(new AppError('unavailable', `The connection broke: ${error.message}`)))
     socket.once('close', (code, reason) =>
-      code === 1000 || code === 1005 ? resolve() : reject(new AppError(code === 1008 ? 'invalid' : 'unavailable', reason.toString() || `The connection ended (${code}).`)),
+      code === 1000 || code === 1005
+        ? resolve()
+        : reject(new AppError(code === 1008 ? 'invalid' : 'unavailable', reason.toString() || `The connection ended (${code}).`)),
     )
   })

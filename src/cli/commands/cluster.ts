@@ -59,17 +59,24 @@ function list(cluster: Command): void {
 
 function add(cluster: Command): void {
   kubernetesOptions(
-    json(cluster.command('add').description('add a cluster: Kubernetes by its kubeconfig; memory needs nothing and runs nothing, for trying things out')),
+    json(
+      cluster
+        .command('add')
+        .description('add a cluster: Kubernetes by its kubeconfig; memory needs nothing and runs nothing, for trying things out'),
+    ),
   )
     .requiredOption('--name <name>', 'its name')
     .option('--kubeconfig <file>', 'kubeconfig with a service-account token or a client certificate; - reads it from the input')
-    .addOption(new Option('--engine <engine>', 'what drives it; kubernetes where a kubeconfig is given').choices(['docker', 'memory', 'kubernetes']))
+    .addOption(
+      new Option('--engine <engine>', 'what drives it; kubernetes where a kubeconfig is given').choices(['docker', 'memory', 'kubernetes']),
+    )
     .option('--wait', 'wait until what Berth needs is on it')
     .action(async (options: Options) => {
       const { client, context } = connect()
       const base = `/organization/${await organizationOf(client, context)}/cluster`
       const file = options['kubeconfig']
-      if (options['engine'] === 'kubernetes' && file === undefined) throw new AppError('invalid', 'Name the file of its kubeconfig with --kubeconfig <file>.')
+      if (options['engine'] === 'kubernetes' && file === undefined)
+        throw new AppError('invalid', 'Name the file of its kubeconfig with --kubeconfig <file>.')
       const made = await client.post<Cluster>(base, {
         name: options['name'],
         region: 'on-premise',
@@ -81,7 +88,10 @@ function add(cluster: Command): void {
       })
       if (made.engine !== 'kubernetes') return show(made, options, () => say(`${made.name} is added.`))
       await client.post(`${base}/${made.id}/deploy`)
-      if (!options.json) say(`${made.name} is added. Berth brings its gateway onto it${options['wait'] ? '' : `; see how it goes with: berth cluster check ${made.name}`}.`)
+      if (!options.json)
+        say(
+          `${made.name} is added. Berth brings its gateway onto it${options['wait'] ? '' : `; see how it goes with: berth cluster check ${made.name}`}.`,
+        )
       if (options['wait']) return finish(client, `${base}/${made.id}`, { made, json: options.json })
       show(made, options, () => undefined)
     })
@@ -146,18 +156,20 @@ async function finish(client: Client, base: string, of: { made: Cluster; json: b
 }
 
 function look(cluster: Command): void {
-  json(cluster.command('check <name>').description('what a cluster has and lacks, and what to do')).action(async (name: string, options: Options) => {
-    const { client, base } = await found(name)
-    const rows = await client.list<Finding>(`${base}/check`)
-    show(rows, options, () => {
-      table(
-        rows.map((row) => ({ '': row.ok ? 'ok' : '!!', what: row.what, found: row.found })),
-        'Nothing was looked at.',
-      )
-      for (const row of rows.filter((one) => !one.ok)) say(`\n${row.what}: ${row.remedy}`)
-    })
-    if (rows.some((row) => !row.ok)) process.exitCode = DEPLOYMENT_FAILED
-  })
+  json(cluster.command('check <name>').description('what a cluster has and lacks, and what to do')).action(
+    async (name: string, options: Options) => {
+      const { client, base } = await found(name)
+      const rows = await client.list<Finding>(`${base}/check`)
+      show(rows, options, () => {
+        table(
+          rows.map((row) => ({ '': row.ok ? 'ok' : '!!', what: row.what, found: row.found })),
+          'Nothing was looked at.',
+        )
+        for (const row of rows.filter((one) => !one.ok)) say(`\n${row.what}: ${row.remedy}`)
+      })
+      if (rows.some((row) => !row.ok)) process.exitCode = DEPLOYMENT_FAILED
+    },
+  )
 }
 
 function kubeconfig(cluster: Command): void {
@@ -174,7 +186,12 @@ function kubeconfig(cluster: Command): void {
 }
 
 function remove(cluster: Command): void {
-  json(cluster.command('delete <name>').alias('rm').description('remove a cluster without environments, and what Berth brought onto it for itself'))
+  json(
+    cluster
+      .command('delete <name>')
+      .alias('rm')
+      .description('remove a cluster without environments, and what Berth brought onto it for itself'),
+  )
     .option('--yes', 'do not ask')
     .option('--forget', 'leave what is on it: for clusters that are gone')
     .action(async (name: string, options: Options) => {

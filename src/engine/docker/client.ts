@@ -52,7 +52,9 @@ export class DockerClient {
         resolve(socket)
       })
       outgoing.once('response', (response) => void failure(response).then(reject, reject))
-      outgoing.once('error', (error) => reject(new AppError('unavailable', `Docker cannot be reached at ${this.#socketPath}: ${error.message}`)))
+      outgoing.once('error', (error) =>
+        reject(new AppError('unavailable', `Docker cannot be reached at ${this.#socketPath}: ${error.message}`)),
+      )
       outgoing.end(body)
     })
   }

@@ -13,7 +13,10 @@ export function chosen(found: Inspected[], name: string | null): Inspected {
   const running = found.filter((one) => one.State.Running).sort((a, b) => b.State.StartedAt.localeCompare(a.State.StartedAt))
   const one = name === null ? running[0] : running.find((candidate) => nameOf(candidate) === name)
   if (!one)
-    throw new AppError('not_found', name === null ? 'No instance runs: deploy the application first.' : `There is no running instance ${name}.`)
+    throw new AppError(
+      'not_found',
+      name === null ? 'No instance runs: deploy the application first.' : `There is no running instance ${name}.`,
+    )
   return one
 }
 
@@ -27,7 +30,10 @@ export async function openExec(
   const created = await docker.call<{ Id: string }>('POST', `/containers/${instance.Id}/exec`, {
     body: { Cmd: options.command, AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: terminal !== null },
   })
-  const socket = await docker.hijack('POST', `/exec/${created.Id}/start`, { body: { Detach: false, Tty: terminal !== null }, signal: options.signal })
+  const socket = await docker.hijack('POST', `/exec/${created.Id}/start`, {
+    body: { Detach: false, Tty: terminal !== null },
+    signal: options.signal,
+  })
   if (terminal)
     await docker
       .call('POST', `/exec/${created.Id}/resize?h=${terminal.rows}&w=${terminal.columns}`)

@@ -20,11 +20,7 @@ export class Objects {
   }
 
   /** Applies in order. `mark` says what they belong to: a rollout, or the routes. `counts`: objects whose count is ours too, with it. */
-  async applyAll(
-    place: Place,
-    objects: KubeObject[],
-    of: { mark: string; count: KubeObject | null; signal: AbortSignal },
-  ): Promise<void> {
+  async applyAll(place: Place, objects: KubeObject[], of: { mark: string; count: KubeObject | null; signal: AbortSignal }): Promise<void> {
     const begun = objects.map((object): Entry => ({ ...referenceTo(object), mark: of.mark, uid: null, fingerprint: null, version: '0' }))
     await this.#inventory.record(place, begun)
     const done: Entry[] = []
@@ -46,7 +42,8 @@ export class Objects {
     try {
       return await this.#client.call<KubeObject>('PATCH', path, { body: object, type: 'application/apply-patch+yaml', signal })
     } catch (error) {
-      if (!dryRun && object['immutable'] === true && error instanceof KubernetesError && error.status === 422) return this.#replace(object, signal)
+      if (!dryRun && object['immutable'] === true && error instanceof KubernetesError && error.status === 422)
+        return this.#replace(object, signal)
       throw error
     }
   }

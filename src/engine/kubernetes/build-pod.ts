@@ -122,7 +122,8 @@ class BuildPod implements Workbench {
     stream.resume()
     await pipeline(tar, stream, { end: true }).catch((error: unknown) => errors.push(String(error)))
     const { code, message } = await ended
-    if (code !== 0) throw new AppError('unavailable', `The source could not be sent to the builder: ${errors.join('').slice(0, 300) || message}`)
+    if (code !== 0)
+      throw new AppError('unavailable', `The source could not be sent to the builder: ${errors.join('').slice(0, 300) || message}`)
   }
 
   /** The arguments are the input of xargs: a long value would not fit into the URL of an exec, and would stand in the API server's audit log. */
@@ -162,7 +163,8 @@ class BuildPod implements Workbench {
     if (!pod) return 'the builder was removed.'
     const terminated = pod.status.containerStatuses?.[0]?.state.terminated
     if (terminated?.reason === 'OOMKilled') return 'the build ran out of memory (build.ram_max_in_gib): raise it, or build with less.'
-    if (pod.status.reason === 'Evicted') return `the node ran short, or the build wrote more than build.ephemeral_storage_in_gib: ${pod.status.message ?? ''}`
+    if (pod.status.reason === 'Evicted')
+      return `the node ran short, or the build wrote more than build.ephemeral_storage_in_gib: ${pod.status.message ?? ''}`
     if (pod.status.reason === 'DeadlineExceeded') return 'the build took longer than build.timeout_max_sec.'
     return terminated ? `the builder ended with exit code ${terminated.exitCode}.` : null
   }

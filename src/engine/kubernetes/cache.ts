@@ -60,7 +60,10 @@ export class Cache {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
-        () => reject(new AppError('unavailable', `The cluster cannot be watched: ${this.#failure ? messageOf(this.#failure) : 'no answer yet'}.`)),
+        () =>
+          reject(
+            new AppError('unavailable', `The cluster cannot be watched: ${this.#failure ? messageOf(this.#failure) : 'no answer yet'}.`),
+          ),
         SYNC_LIMIT,
       )
     })

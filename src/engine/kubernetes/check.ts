@@ -54,7 +54,14 @@ export async function findings(client: KubeClient, { clusterId, options }: Rende
   const rows = await Promise.all([
     ask('rights', () => rightsOf(client)),
     ask('nodes', () => nodesOf(client)),
-    ask('metrics-server', () => apiOf(client, '/apis/metrics.k8s.io/v1beta1', 'metrics-server', 'Install metrics-server: scaling by CPU and memory, and berth app top, need it.')),
+    ask('metrics-server', () =>
+      apiOf(
+        client,
+        '/apis/metrics.k8s.io/v1beta1',
+        'metrics-server',
+        'Install metrics-server: scaling by CPU and memory, and berth app top, need it.',
+      ),
+    ),
     ask('gateway class', () => classOf(client, options.gatewayClass)),
     ask('gateway', () => gatewayOf(client, systemNamespace(clusterId.slice(0, 8)), options.domain)),
     ask('certificates', () => issuerOf(client, options.issuer)),
@@ -66,9 +73,15 @@ export async function findings(client: KubeClient, { clusterId, options }: Rende
     ...rows.flat(),
     {
       what: 'builds',
-      found: options.registry === null ? 'no registry' : `pushed to ${options.registry}${options.insecureRegistry ? ' over HTTP' : ''}, by ${options.builderImage}`,
+      found:
+        options.registry === null
+          ? 'no registry'
+          : `pushed to ${options.registry}${options.insecureRegistry ? ' over HTTP' : ''}, by ${options.builderImage}`,
       ok: options.registry !== null,
-      remedy: options.registry === null ? 'Give the cluster a registry that its nodes reach: berth cluster edit --registry. Without, images are deployed only.' : '',
+      remedy:
+        options.registry === null
+          ? 'Give the cluster a registry that its nodes reach: berth cluster edit --registry. Without, images are deployed only.'
+          : '',
     },
   ]
 }
@@ -90,7 +103,10 @@ async function rightsOf(client: KubeClient): Promise<Finding[]> {
         kind: 'SelfSubjectAccessReview',
         spec: { resourceAttributes: { group, resource: name, ...(subresource ? { subresource } : {}), verb } },
       }
-      const answer = await client.call<{ status: { allowed: boolean } }>('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { ...QUICK, body })
+      const answer = await client.call<{ status: { allowed: boolean } }>('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {
+        ...QUICK,
+        body,
+      })
       return answer.status.allowed ? [] : [`${verb} ${resource}`]
     }),
   )
@@ -111,7 +127,12 @@ async function nodesOf(client: KubeClient): Promise<Finding[]> {
   const architectures = [...new Set(items.map((node) => node.metadata.labels?.['kubernetes.io/arch'] ?? 'unknown'))]
   const gpus = items.reduce((sum, node) => sum + Number(node.status.allocatable?.['nvidia.com/gpu'] ?? 0), 0)
   return [
-    { what: 'nodes', found: `${ready.length} of ${items.length} ready, ${architectures.join(', ')}`, ok: ready.length > 0, remedy: 'At least one node must be ready.' },
+    {
+      what: 'nodes',
+      found: `${ready.length} of ${items.length} ready, ${architectures.join(', ')}`,
+      ok: ready.length > 0,
+      remedy: 'At least one node must be ready.',
+    },
     { what: 'gpu', found: gpus === 0 ? 'none' : `${gpus} NVIDIA`, ok: true, remedy: '' },
   ]
 }
@@ -133,15 +154,18 @@ type GatewayClass = KubeObject & { spec: { controllerName: string }; status?: { 
 /** The GatewayClasses that a controller has accepted, with its name. */
 export async function gatewayClasses(client: KubeClient): Promise<{ name: string; controller: string }[]> {
   const { items } = await client.call<{ items: GatewayClass[] }>('GET', pathOf('GatewayClass'), QUICK)
-  return items.filter((one) => one.status?.conditions?.some(({ type, status }) => type === 'Accepted' && status === 'True'))
+  return items
+    .filter((one) => one.status?.conditions?.some(({ type, status }) => type === 'Accepted' && status === 'True'))
     .map((one) => ({ name: one.metadata.name, controller: one.spec.controllerName }))
 }
 
 async function classOf(client: KubeClient, wanted: string | null): Promise<Finding[]> {
-  const remedy = 'Install Envoy Gateway (its chart brings the Gateway API along) and a GatewayClass; docs/guide/clusters.md has the commands.'
-  const classes = (await gatewayClasses(client).catch((error: unknown) => (isMissing(error) ? null : Promise.reject(error as Error))))?.map(
-    (one) => one.name,
-  ) ?? []
+  const remedy =
+    'Install Envoy Gateway (its chart brings the Gateway API along) and a GatewayClass; docs/guide/clusters.md has the commands.'
+  const classes =
+    (await gatewayClasses(client).catch((error: unknown) => (isMissing(error) ? null : Promise.reject(error as Error))))?.map(
+      (one) => one.name,
+    ) ?? []
   const ok = wanted === null ? classes.length > 0 : classes.includes(wanted)
   return [{ what: 'gateway class', found: classes.join(', ') || 'none', ok, remedy: ok ? '' : remedy }]
 }
@@ -152,12 +176,23 @@ async function gatewayOf(client: KubeClient, namespace: string, domain: string):
   const address = live?.status?.addresses?.[0]?.value
   const programmed = live?.status?.conditions?.find((one) => one.type === 'Programmed')
   const ok = programmed?.status === 'True' && address !== undefined
-  return [{ what: 'gateway', found: ok ? `${address} for *.${domain}` : live ? (programmed?.message ?? 'not ready') : 'missing', ok, remedy: ok ? '' : remedy }]
+  return [
+    {
+      what: 'gateway',
+      found: ok ? `${address} for *.${domain}` : live ? (programmed?.message ?? 'not ready') : 'missing',
+      ok,
+      remedy: ok ? '' : remedy,
+    },
+  ]
 }
 
 async function issuerOf(client: KubeClient, issuer: string | null): Promise<Finding[]> {
   if (issuer === null) return [{ what: 'certificates', found: "of Berth's own authority", ok: true, remedy: '' }]
-  const live = await client.find<KubeObject & { status?: { conditions?: Condition[] } }>('GET', `/apis/cert-manager.io/v1/clusterissuers/${issuer}`, QUICK)
+  const live = await client.find<KubeObject & { status?: { conditions?: Condition[] } }>(
+    'GET',
+    `/apis/cert-manager.io/v1/clusterissuers/${issuer}`,
+    QUICK,
+  )
   const ok = live?.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false
   return [
     {
@@ -170,7 +205,11 @@ async function issuerOf(client: KubeClient, issuer: string | null): Promise<Find
 }
 
 async function storageOf(client: KubeClient, wanted: string | null): Promise<Finding[]> {
-  const { items } = await client.call<{ items: (KubeObject & { allowVolumeExpansion?: boolean })[] }>('GET', '/apis/storage.k8s.io/v1/storageclasses', QUICK)
+  const { items } = await client.call<{ items: (KubeObject & { allowVolumeExpansion?: boolean })[] }>(
+    'GET',
+    '/apis/storage.k8s.io/v1/storageclasses',
+    QUICK,
+  )
   const isDefault = (one: KubeObject): boolean => one.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true'
   const fast = wanted === null ? items.find(isDefault) : items.find((one) => one.metadata.name === wanted)
   const names = items.map((one) => one.metadata.name).join(', ') || 'none'
@@ -179,7 +218,9 @@ async function storageOf(client: KubeClient, wanted: string | null): Promise<Fin
       what: 'storage',
       found: fast ? `fast_ssd is ${fast.metadata.name}${fast.allowVolumeExpansion ? ', can grow' : ', cannot grow'} (of ${names})` : names,
       ok: fast !== undefined,
-      remedy: fast ? '' : 'Applications with volumes need a storage class: mark one as the default, or name one with berth cluster edit --storage-class.',
+      remedy: fast
+        ? ''
+        : 'Applications with volumes need a storage class: mark one as the default, or name one with berth cluster edit --storage-class.',
     },
   ]
 }

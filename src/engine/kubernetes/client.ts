@@ -83,7 +83,10 @@ export class KubeClient {
     try {
       return await send(way, { method, path, options })
     } catch (error) {
-      if (error instanceof AppError && (error.code === 'unauthenticated' || (error.code === 'unavailable' && !(error instanceof KubernetesError))))
+      if (
+        error instanceof AppError &&
+        (error.code === 'unauthenticated' || (error.code === 'unavailable' && !(error instanceof KubernetesError)))
+      )
         this.forget()
       throw error
     }

@@ -49,10 +49,12 @@ export class KubernetesEngine implements Engine, Inspection {
   async capabilities(): Promise<Capabilities> {
     return {
       resourceScaling: true,
-      eventScaling: 'Event-driven autoscaling (KEDA) is not there yet on Kubernetes clusters: use minimum and maximum instances, which scale by CPU and memory.',
+      eventScaling:
+        'Event-driven autoscaling (KEDA) is not there yet on Kubernetes clusters: use minimum and maximum instances, which scale by CPU and memory.',
       gpu: await this.#gpu(),
       streams: true,
-      builds: this.#render.options.registry === null ? 'This cluster has no registry: give it one with berth cluster edit --registry.' : true,
+      builds:
+        this.#render.options.registry === null ? 'This cluster has no registry: give it one with berth cluster edit --registry.' : true,
     }
   }
 
@@ -123,7 +125,8 @@ export class KubernetesEngine implements Engine, Inspection {
   async removeEnvironment(environmentId: string): Promise<void> {
     const ours = selector({ [labels.cluster]: this.#render.clusterId, [labels.environment]: environmentId })
     const { items } = await this.#client.call<{ items: KubeObject[] }>('GET', `${pathOf('Namespace')}?labelSelector=${ours}`)
-    for (const { metadata } of items) await this.#objects.remove({ kind: 'Namespace', namespace: '', name: metadata.name }, metadata.uid ?? null)
+    for (const { metadata } of items)
+      await this.#objects.remove({ kind: 'Namespace', namespace: '', name: metadata.name }, metadata.uid ?? null)
   }
 
   logs(place: Place, options: { follow: boolean; tail: number; signal: AbortSignal }): AsyncIterable<LogLine> {
@@ -174,7 +177,10 @@ export class KubernetesEngine implements Engine, Inspection {
     const none = "No node of this cluster has GPUs: add one with NVIDIA's device plug-in, or set gpu to 0."
     try {
       const timeout = AbortSignal.timeout(GPU_LOOK)
-      const most = await Promise.race([gpusPerNode(this.#client), new Promise<number>((resolve) => timeout.addEventListener('abort', () => resolve(1)))])
+      const most = await Promise.race([
+        gpusPerNode(this.#client),
+        new Promise<number>((resolve) => timeout.addEventListener('abort', () => resolve(1))),
+      ])
       return most > 0 ? true : none
     } catch {
       return true // It is looked for again when the application is deployed.
@@ -183,7 +189,11 @@ export class KubernetesEngine implements Engine, Inspection {
 
   async #pods(place: Place): Promise<KubeObject[]> {
     const query = selector({ [labels.cluster]: this.#render.clusterId, [labels.application]: place.applicationId })
-    return (await this.#client.call<{ items: KubeObject[] }>('GET', `${pathOf('Pod', place.namespace)}?labelSelector=${query}`, { patience: 5000 })).items
+    return (
+      await this.#client.call<{ items: KubeObject[] }>('GET', `${pathOf('Pod', place.namespace)}?labelSelector=${query}`, {
+        patience: 5000,
+      })
+    ).items
   }
 
   /** The instance that was named, or the newest that runs. */
@@ -193,7 +203,10 @@ export class KubernetesEngine implements Engine, Inspection {
       .sort((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''))
     const pod = name === null ? running[0] : running.find((one) => one.metadata.name === name)
     if (!pod)
-      throw new AppError('not_found', name === null ? 'No instance runs: deploy the application first.' : `There is no running instance ${name}.`)
+      throw new AppError(
+        'not_found',
+        name === null ? 'No instance runs: deploy the application first.' : `There is no running instance ${name}.`,
+      )
     return pod
   }
 

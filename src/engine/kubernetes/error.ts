@@ -26,14 +26,19 @@ function codeOf(status: number, told: { message: string }): ErrorCode {
   if (status === 404) return 'not_found'
   if (status === 409) return 'conflict'
   // Strict field validation of a server-side apply is answered with 500 (measured with 1.35): asking again would not help.
-  if (status === 400 || status === 422 || (status === 500 && /field not declared in schema|unknown field/.test(told.message))) return 'invalid'
+  if (status === 400 || status === 422 || (status === 500 && /field not declared in schema|unknown field/.test(told.message)))
+    return 'invalid'
   return 'unavailable'
 }
 
 /** Out of the body of an answer: a Status of the API, or whatever text a proxy put there. */
 export function errorIn(status: number, body: string, retryAfter: string | undefined): KubernetesError {
   const seconds = Number(retryAfter)
-  const told = { message: body.slice(0, 500) || `The Kubernetes API answered ${status}.`, reason: '', retryAfter: seconds > 0 ? seconds * 1000 : null }
+  const told = {
+    message: body.slice(0, 500) || `The Kubernetes API answered ${status}.`,
+    reason: '',
+    retryAfter: seconds > 0 ? seconds * 1000 : null,
+  }
   try {
     const parsed = JSON.parse(body) as { message?: string; reason?: string }
     return new KubernetesError(status, { ...told, message: parsed.message ?? told.message, reason: parsed.reason ?? '' })

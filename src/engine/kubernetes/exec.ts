@@ -34,7 +34,8 @@ export async function openExec(
   for (const word of options.command) query.append('command', word)
   const path = pathTo({ kind: 'Pod', namespace: pod.metadata.namespace ?? '', name: pod.metadata.name })
   const socket = await client.socket(`${path}/exec?${query.toString()}`, PROTOCOL, options.signal)
-  if (terminal) socket.send(Buffer.concat([Buffer.from([SIZE]), Buffer.from(JSON.stringify({ Width: terminal.columns, Height: terminal.rows }))]))
+  if (terminal)
+    socket.send(Buffer.concat([Buffer.from([SIZE]), Buffer.from(JSON.stringify({ Width: terminal.columns, Height: terminal.rows }))]))
   return duplexOver(socket, options.onErrors)
 }
 

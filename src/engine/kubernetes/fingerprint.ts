@@ -31,7 +31,9 @@ function childOf(value: unknown, key: string): unknown {
   if (!Array.isArray(value)) return undefined
   const wanted = JSON.parse(name) as unknown
   if (key.startsWith('v:')) return value.find((one) => one === wanted)
-  return value.find((one) => Object.entries(wanted as Fields).every(([field, text]) => ((one as Fields)[field] ?? defaults[field]) === text))
+  return value.find((one) =>
+    Object.entries(wanted as Fields).every(([field, text]) => ((one as Fields)[field] ?? defaults[field]) === text),
+  )
 }
 
 /** Defaulted keys of list items, which the object may not spell out. */

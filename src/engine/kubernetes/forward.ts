@@ -33,7 +33,12 @@ export async function openForward(client: KubeClient, pod: KubeObject, options: 
     const body = data.subarray(1 + skipped)
     if (body.length === 0) return
     if (channel === ERRORS)
-      stream.destroy(new AppError('unavailable', `Nothing accepts connections on port ${options.port} of ${pod.metadata.name}: ${body.toString().slice(0, 300)}`))
+      stream.destroy(
+        new AppError(
+          'unavailable',
+          `Nothing accepts connections on port ${options.port} of ${pod.metadata.name}: ${body.toString().slice(0, 300)}`,
+        ),
+      )
     else if (!stream.push(body)) socket.pause()
   })
   socket.once('close', () => stream.push(null))

@@ -15,7 +15,10 @@ export const labels = {
   build: 'berth/build',
 } as const
 
-export const environmentLabels = (clusterId: string, place: Pick<Place, 'organizationId' | 'projectId' | 'environmentId'>): Record<string, string> => ({
+export const environmentLabels = (
+  clusterId: string,
+  place: Pick<Place, 'organizationId' | 'projectId' | 'environmentId'>,
+): Record<string, string> => ({
   [labels.managedBy]: 'berth',
   [labels.cluster]: clusterId,
   [labels.organization]: place.organizationId,

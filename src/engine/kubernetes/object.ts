@@ -17,7 +17,14 @@ export type ManagedFields = { manager: string; operation: string; subresource?: 
 
 export type KubeObject = { apiVersion: string; kind: string; metadata: Metadata; [field: string]: unknown }
 
-export type Condition = { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string; observedGeneration?: number }
+export type Condition = {
+  type: string
+  status: string
+  reason?: string
+  message?: string
+  lastTransitionTime?: string
+  observedGeneration?: number
+}
 
 export type Reference = { kind: Kind; namespace: string; name: string }
 
@@ -48,7 +55,6 @@ const kinds = {
 export type Kind = keyof typeof kinds
 
 export const apiVersionOf = (kind: Kind): string => kinds[kind].api.replace(/^apis?\//, '')
-export const isKind = (text: string): text is Kind => text in kinds
 
 /** The path of all objects of a kind, in one namespace or in all. */
 export function pathOf(kind: Kind, namespace?: string): string {

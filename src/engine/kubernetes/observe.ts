@@ -9,7 +9,14 @@ type State = { waiting?: { reason?: string; message?: string }; running?: { star
 type ContainerStatus = { name: string; ready: boolean; restartCount: number; image: string; state: State; lastState: State }
 type Pod = KubeObject & {
   spec: { nodeName?: string; containers: { name: string; image: string }[] }
-  status: { phase: string; reason?: string; message?: string; podIP?: string; conditions?: Condition[]; containerStatuses?: ContainerStatus[] }
+  status: {
+    phase: string
+    reason?: string
+    message?: string
+    podIP?: string
+    conditions?: Condition[]
+    containerStatuses?: ContainerStatus[]
+  }
 }
 
 /** Everything that was seen of one application. `eventsOf`: the recent warnings about an object. */
@@ -34,12 +41,15 @@ export function observeApplication(seen: Seen): Observation {
 /** A pod that ended for good (evicted, say) and was replaced. */
 const isLeftover = (pod: Pod, all: Pod[]): boolean =>
   ended(pod) &&
-  all.some((other) => other !== pod && !ended(other) && other.metadata.labels?.[labels.generation] === pod.metadata.labels?.[labels.generation])
+  all.some(
+    (other) => other !== pod && !ended(other) && other.metadata.labels?.[labels.generation] === pod.metadata.labels?.[labels.generation],
+  )
 const ended = (pod: Pod): boolean => pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded'
 
 /** Pods of a StatefulSet have numbers; those of a Deployment get theirs by age, those that are stopping last. */
 function numbered(pods: Pod[]): { pod: Pod; index: number }[] {
-  const rank = (pod: Pod): string => `${pod.metadata.deletionTimestamp ? 1 : 0} ${pod.metadata.creationTimestamp ?? ''} ${pod.metadata.name}`
+  const rank = (pod: Pod): string =>
+    `${pod.metadata.deletionTimestamp ? 1 : 0} ${pod.metadata.creationTimestamp ?? ''} ${pod.metadata.name}`
   const sorted = [...pods].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
   const counts = new Map<string, number>()
   return sorted.map((pod) => {
@@ -126,7 +136,13 @@ function troubleOf(pod: Pod, status: ContainerStatus | undefined, { events, seen
   if (pod.status.reason === 'Evicted') return { reason: 'Evicted', message: pod.status.message ?? '' }
   const scheduled = conditionOf(pod, 'PodScheduled')
   if (scheduled?.status === 'False')
-    return volumeTrouble(seen) ?? { reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? '', since: scheduled.lastTransitionTime }
+    return (
+      volumeTrouble(seen) ?? {
+        reason: scheduled.reason ?? 'Unschedulable',
+        message: scheduled.message ?? '',
+        since: scheduled.lastTransitionTime,
+      }
+    )
   const last = [status?.state.terminated, status?.lastState.terminated].find((one) => one && isStartFailure(one))
   if (last) return { reason: last.reason ?? 'StartError', message: last.message ?? '' }
   const waiting = status?.state.waiting
@@ -170,12 +186,29 @@ function blockedIn(seen: Seen): Waiting[] {
     const condition = ((set['status'] as { conditions?: Condition[] }).conditions ?? []).find(
       (one) => one.type === 'ReplicaFailure' && one.status === 'True',
     )
-    return condition ? [{ reason: 'FailedCreate', message: condition.message ?? '', since: condition.lastTransitionTime ?? new Date(seen.now).toISOString() }] : []
+    return condition
+      ? [
+          {
+            reason: 'FailedCreate',
+            message: condition.message ?? '',
+            since: condition.lastTransitionTime ?? new Date(seen.now).toISOString(),
+          },
+        ]
+      : []
   })
   const stateful = seen.objects
     .filter((one) => one.kind === 'StatefulSet' && isShort(one))
-    .flatMap((one) => seen.eventsOf(one).filter((event) => event.reason === 'FailedCreate').slice(-1))
-    .map((event) => ({ reason: 'FailedCreate', message: event.message, since: event.firstTimestamp ?? event.metadata.creationTimestamp ?? new Date(seen.now).toISOString() }))
+    .flatMap((one) =>
+      seen
+        .eventsOf(one)
+        .filter((event) => event.reason === 'FailedCreate')
+        .slice(-1),
+    )
+    .map((event) => ({
+      reason: 'FailedCreate',
+      message: event.message,
+      since: event.firstTimestamp ?? event.metadata.creationTimestamp ?? new Date(seen.now).toISOString(),
+    }))
   return [...failed, ...stateful]
 }
 

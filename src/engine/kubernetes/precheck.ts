@@ -29,5 +29,8 @@ export async function precheck(client: KubeClient, workload: Workload): Promise<
 /** GPUs of the node that has most of them. */
 export async function gpusPerNode(client: KubeClient): Promise<number> {
   const { items } = await client.call<{ items: Node[] }>('GET', '/api/v1/nodes')
-  return Math.max(0, ...items.filter((node) => !node.spec.unschedulable).map((node) => Number(node.status.allocatable?.['nvidia.com/gpu'] ?? 0)))
+  return Math.max(
+    0,
+    ...items.filter((node) => !node.spec.unschedulable).map((node) => Number(node.status.allocatable?.['nvidia.com/gpu'] ?? 0)),
+  )
 }

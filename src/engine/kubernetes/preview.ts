@@ -19,7 +19,9 @@ export async function previewChanges(
   for (const object of wanted) {
     const reference = referenceTo(object)
     const live = await on.client.find<KubeObject>('GET', pathTo(reference))
-    const then = await on.objects.apply(object, { dryRun: true }).catch((error: unknown) => (isMissing(error) ? undefined : Promise.reject(error as Error)))
+    const then = await on.objects
+      .apply(object, { dryRun: true })
+      .catch((error: unknown) => (isMissing(error) ? undefined : Promise.reject(error as Error)))
     const lines = differences(live && shown(live), shown(then ?? object))
     if (!live || lines.length > 0) changes.push({ object: nameOf(reference), action: live ? 'change' : 'create', lines: live ? lines : [] })
   }
@@ -33,7 +35,11 @@ export async function previewChanges(
 function shown(object: KubeObject): Record<string, unknown> {
   const { metadata, status: _status, ...rest } = object
   const data = rest['data'] as Record<string, string> | undefined
-  return { ...rest, ...(data ? { data: Object.fromEntries(Object.keys(data).map((key) => [key, '***'])) } : {}), metadata: { labels: metadata.labels ?? {} } }
+  return {
+    ...rest,
+    ...(data ? { data: Object.fromEntries(Object.keys(data).map((key) => [key, '***'])) } : {}),
+    metadata: { labels: metadata.labels ?? {} },
+  }
 }
 
 /** One line per leaf that differs: `~ spec.template.spec.containers[0].image: a → b`. */

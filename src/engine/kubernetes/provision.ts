@@ -27,7 +27,11 @@ export class KubernetesProvisioning implements Provisioning {
   readonly #objects: Objects
 
   /** `certificate`: of Berth's own authority, for clusters without an issuer. */
-  constructor(client: KubeClient, render: RenderContext, of: { certificate: () => Promise<{ chain: string; key: string }>; book: InventoryBook }) {
+  constructor(
+    client: KubeClient,
+    render: RenderContext,
+    of: { certificate: () => Promise<{ chain: string; key: string }>; book: InventoryBook },
+  ) {
     this.#client = client
     this.#render = render
     this.#certificate = of.certificate
@@ -58,7 +62,8 @@ export class KubernetesProvisioning implements Provisioning {
     if (this.#render.options.issuer !== null) return
     const [, secret] = renderGateway(this.#render, { gatewayClass: '', isEnvoy: false, certificate: await this.#certificate() })
     const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
-    if (secret && (await this.#client.find('GET', pathTo({ kind: 'Gateway', namespace, name: GATEWAY })))) await this.#objects.apply(secret, { signal })
+    if (secret && (await this.#client.find('GET', pathTo({ kind: 'Gateway', namespace, name: GATEWAY }))))
+      await this.#objects.apply(secret, { signal })
   }
 
   async uninstall(): Promise<void> {
@@ -79,7 +84,10 @@ export class KubernetesProvisioning implements Provisioning {
   async #gatewayClass(): Promise<{ name: string; controller: string }> {
     const wanted = this.#render.options.gatewayClass
     const classes = await gatewayClasses(this.#client).catch((error: unknown) => {
-      throw new AppError('invalid', `The cluster has no Gateway API (${messageOf(error)}): install Envoy Gateway, then deploy the cluster again.`)
+      throw new AppError(
+        'invalid',
+        `The cluster has no Gateway API (${messageOf(error)}): install Envoy Gateway, then deploy the cluster again.`,
+      )
     })
     const found = wanted === null ? classes[0] : classes.find((one) => one.name === wanted)
     if (!found)
@@ -101,6 +109,9 @@ export class KubernetesProvisioning implements Provisioning {
       if (programmed) why = `${programmed.reason}: ${programmed.message ?? ''}`
       await pause(LOOK, undefined, { signal })
     }
-    throw new AppError('unavailable', `The gateway was not ready after ${GATEWAY_LIMIT / 1000} s (${why}). Its controller must run, and the cluster must give load balancers an address.`)
+    throw new AppError(
+      'unavailable',
+      `The gateway was not ready after ${GATEWAY_LIMIT / 1000} s (${why}). Its controller must run, and the cluster must give load balancers an address.`,
+    )
   }
 }

@@ -20,7 +20,11 @@ type Parent = { parentRef: { name: string; sectionName?: string }; conditions?: 
 type On = { client: KubeClient; objects: Objects; inventory: Inventory; cache: Cache; render: RenderContext }
 
 /** Brings the routes of an application to what its ports say. One that is not wanted any more goes first: two kinds may not share a name. */
-export async function applyRoutes(place: Place, of: { ports: Port[]; redirect: boolean }, on: On & { context: ApplyContext }): Promise<void> {
+export async function applyRoutes(
+  place: Place,
+  of: { ports: Port[]; redirect: boolean },
+  on: On & { context: ApplyContext },
+): Promise<void> {
   const wanted = renderRoutes(place, of.ports, { ...on.render, redirect: of.redirect })
   const keep = new Set(wanted.map((one) => keyOf(referenceTo(one))))
   for (const entry of await on.inventory.of(place.applicationId))
@@ -53,13 +57,17 @@ async function accepted(place: Place, route: KubeObject, on: On & { context: App
   while (Date.now() < until) {
     on.context.signal.throwIfAborted()
     const live = on.cache.find(reference)
-    if (!live && on.cache.version(reference.kind) >= versionOf(entry?.version)) throw new AppError('unavailable', `The route ${route.metadata.name} was removed again.`)
+    if (!live && on.cache.version(reference.kind) >= versionOf(entry?.version))
+      throw new AppError('unavailable', `The route ${route.metadata.name} was removed again.`)
     const parents = (live?.['status'] as { parents?: Parent[] } | undefined)?.parents ?? []
-    const current = parents.map((parent) => (parent.conditions ?? []).filter((one) => (one.observedGeneration ?? 0) >= (live?.metadata.generation ?? 0)))
+    const current = parents.map((parent) =>
+      (parent.conditions ?? []).filter((one) => (one.observedGeneration ?? 0) >= (live?.metadata.generation ?? 0)),
+    )
     const refused = current.flat().find((one) => ['Accepted', 'ResolvedRefs'].includes(one.type) && one.status === 'False')
     // A Service that was made a moment ago may not be known to the gateway yet: that passes.
     if (refused) why = `${refused.reason}: ${refused.message ?? ''}`
-    if (refused && refused.reason !== 'BackendNotFound') throw new AppError('invalid', `The gateway refuses the route ${route.metadata.name}: ${why}`)
+    if (refused && refused.reason !== 'BackendNotFound')
+      throw new AppError('invalid', `The gateway refuses the route ${route.metadata.name}: ${why}`)
     if (current.length > 0 && current.every((conditions) => isTrue(conditions, 'Accepted') && isTrue(conditions, 'ResolvedRefs'))) return
     await on.cache.changed(place.applicationId, LOOK, on.context.signal)
   }
@@ -77,7 +85,8 @@ async function addressed(place: Place, balancer: KubeObject, on: On & { context:
   const name = balancer.metadata.name
   while (Date.now() < until && !on.context.signal.aborted) {
     const live = await on.client.find<KubeObject>('GET', pathTo(referenceTo(balancer)))
-    const [at] = (live?.['status'] as { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } } | undefined)?.loadBalancer?.ingress ?? []
+    const [at] =
+      (live?.['status'] as { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } } | undefined)?.loadBalancer?.ingress ?? []
     if (at) return on.context.note(`The load balancer ${name} answers at ${at.ip ?? at.hostname}`)
     await on.cache.changed(place.applicationId, LOOK, on.context.signal)
   }

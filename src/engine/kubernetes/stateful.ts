@@ -27,7 +27,9 @@ export async function prepareVolumes(
       await grow(on, claim, volume.sizeGib)
   const live = await on.client.find<KubeObject>('GET', pathTo(set))
   if (!live) return
-  const templates = ((live['spec'] as { volumeClaimTemplates?: Template[] }).volumeClaimTemplates ?? []).map((one) => `${one.metadata.name} ${one.spec.resources.requests.storage}`)
+  const templates = ((live['spec'] as { volumeClaimTemplates?: Template[] }).volumeClaimTemplates ?? []).map(
+    (one) => `${one.metadata.name} ${one.spec.resources.requests.storage}`,
+  )
   const wanted = workload.volumes.map((volume) => `${volumeName(volume.id)} ${volume.sizeGib}Gi`)
   if (templates.sort().join() !== wanted.sort().join()) await on.objects.remove(set, live.metadata.uid ?? null, { orphan: true })
 }
@@ -58,6 +60,9 @@ const gibOf = (text: string): number => quantity(text) / 2 ** 30
 /** The claims of an application, or of one of its volumes, for every instance that ever was. */
 export async function claimsOf(client: KubeClient, of: { namespace: string; applicationId: string; volumeId?: string }): Promise<Claim[]> {
   const wanted = { [labels.application]: of.applicationId, ...(of.volumeId === undefined ? {} : { [labels.volume]: of.volumeId }) }
-  const found = await client.call<{ items: Claim[] }>('GET', `${pathOf('PersistentVolumeClaim', of.namespace)}?labelSelector=${selector(wanted)}`)
+  const found = await client.call<{ items: Claim[] }>(
+    'GET',
+    `${pathOf('PersistentVolumeClaim', of.namespace)}?labelSelector=${selector(wanted)}`,
+  )
   return found.items.map((one) => ({ ...one, kind: 'PersistentVolumeClaim' }))
 }

@@ -21,8 +21,7 @@ export async function retire(place: Place, keep: Target[], on: On): Promise<void
   const [kept] = keep
   await keepLines(place, kept, on)
   const entries = await on.inventory.of(place.applicationId)
-  const stays = (entry: Entry): boolean =>
-    entry.mark === ROUTE_MARK || (kept ? entry.mark === markOf(kept) : entry.kind === 'Service')
+  const stays = (entry: Entry): boolean => entry.mark === ROUTE_MARK || (kept ? entry.mark === markOf(kept) : entry.kind === 'Service')
   for (const entry of inOrder(entries.filter((one) => !stays(one)))) await removeOne(place, entry, on)
   if (!kept) await noPods(place, on)
 }
@@ -40,22 +39,31 @@ export async function removeAll(place: Place, on: On): Promise<void> {
 
 /** Routes first, so that nothing is sent to what ends; variables last, since instances that end may still be started again. */
 function inOrder(entries: Entry[]): Entry[] {
-  const order = ['HTTPRoute', 'GRPCRoute', 'HorizontalPodAutoscaler', 'Deployment', 'StatefulSet', 'PodDisruptionBudget', 'NetworkPolicy', 'Service', 'Secret']
+  const order = [
+    'HTTPRoute',
+    'GRPCRoute',
+    'HorizontalPodAutoscaler',
+    'Deployment',
+    'StatefulSet',
+    'PodDisruptionBudget',
+    'NetworkPolicy',
+    'Service',
+    'Secret',
+  ]
   return [...entries].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
 }
 
 async function removeOne(place: Place, entry: Entry, on: On): Promise<void> {
   on.context.signal.throwIfAborted()
   const removed = await on.objects.remove(entry, entry.uid)
-  if (removed && (entry.kind === 'Deployment' || entry.kind === 'StatefulSet')) on.context.note(`Stopping the instances of ${entry.kind} ${entry.name}`)
+  if (removed && (entry.kind === 'Deployment' || entry.kind === 'StatefulSet'))
+    on.context.note(`Stopping the instances of ${entry.kind} ${entry.name}`)
   await on.inventory.forget(place.applicationId, [entry])
 }
 
 /** The last lines of instances that go; those of one that ended before are told with its exit. */
 async function keepLines(place: Place, kept: Target | undefined, on: On): Promise<void> {
-  const going = on.cache
-    .of(place.applicationId, 'Pod')
-    .filter((pod) => !kept || markOf(rolloutIn(pod.metadata.labels)) !== markOf(kept))
+  const going = on.cache.of(place.applicationId, 'Pod').filter((pod) => !kept || markOf(rolloutIn(pod.metadata.labels)) !== markOf(kept))
   await Promise.all(
     going.map(async (pod) => {
       const lines = await lastLines(on.client, pod).catch(() => '')
@@ -67,7 +75,10 @@ async function keepLines(place: Place, kept: Target | undefined, on: On): Promis
 /** Waits until no instance is left; names the one that does not go, and why. */
 async function noPods(place: Place, on: On): Promise<void> {
   const podsNow = (): KubeObject[] => on.cache.of(place.applicationId, 'Pod')
-  const grace = Math.max(0, ...podsNow().map((pod) => (pod['spec'] as { terminationGracePeriodSeconds?: number }).terminationGracePeriodSeconds ?? 30))
+  const grace = Math.max(
+    0,
+    ...podsNow().map((pod) => (pod['spec'] as { terminationGracePeriodSeconds?: number }).terminationGracePeriodSeconds ?? 30),
+  )
   const until = Date.now() + grace * 1000 + STUCK
   while (podsNow().length > 0) {
     on.context.signal.throwIfAborted()
@@ -82,7 +93,12 @@ async function gone(place: Place, reference: Reference & { uid: string | null },
   const until = Date.now() + STUCK
   for (;;) {
     const live = await on.client.find<KubeObject>('GET', pathTo(reference))
-    if (!live || (reference.uid !== null && live.metadata.uid !== reference.uid) || live.metadata.labels?.[labels.application] !== place.applicationId) return
+    if (
+      !live ||
+      (reference.uid !== null && live.metadata.uid !== reference.uid) ||
+      live.metadata.labels?.[labels.application] !== place.applicationId
+    )
+      return
     on.context.signal.throwIfAborted()
     if (Date.now() > until) throw stuck(reference, live)
     await on.cache.changed(place.applicationId, LOOK, on.context.signal)

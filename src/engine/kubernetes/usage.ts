@@ -19,12 +19,28 @@ export async function usageOf(client: KubeClient, place: Place): Promise<Usage[]
     }))
   } catch (error) {
     if (isMissing(error) || (error instanceof AppError && error.code === 'unavailable'))
-      throw new AppError('unavailable', 'This cluster does not measure what instances use: install metrics-server (berth cluster check shows what is missing).')
+      throw new AppError(
+        'unavailable',
+        'This cluster does not measure what instances use: install metrics-server (berth cluster check shows what is missing).',
+      )
     throw error
   }
 }
 
-const UNITS: Record<string, number> = { n: 1e-9, u: 1e-6, m: 1e-3, '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 }
+const UNITS: Record<string, number> = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+}
 
 /** A Kubernetes quantity as a number: `250m` is 0.25, `64Mi` 67108864. */
 export function quantity(text: string): number {

@@ -27,7 +27,10 @@ export type Listener = {
 }
 
 type ListAnswer = { metadata: { resourceVersion?: string; continue?: string }; items: KubeObject[] }
-type WatchEvent = { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'; object: KubeObject & { code?: number; message?: string } }
+type WatchEvent = {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  object: KubeObject & { code?: number; message?: string }
+}
 
 /** Lists a kind and follows its changes until aborted: from where it left off after a lost connection, from a new list after 410. */
 export async function follow(client: KubeClient, watched: Watched, listener: Listener, signal: AbortSignal): Promise<void> {
@@ -53,11 +56,15 @@ async function list(client: KubeClient, { kind, query, metadataOnly }: Watched, 
   const items: KubeObject[] = []
   let [more, version]: [string | undefined, string] = ['', '']
   while (more !== undefined) {
-    const page: ListAnswer = await client.call('GET', `${pathOf(kind)}?limit=${PAGE}&${query}${more === '' ? '' : `&continue=${encodeURIComponent(more)}`}`, {
-      signal,
-      patience: 0,
-      ...(metadataOnly ? { accept: METADATA_LIST } : {}),
-    })
+    const page: ListAnswer = await client.call(
+      'GET',
+      `${pathOf(kind)}?limit=${PAGE}&${query}${more === '' ? '' : `&continue=${encodeURIComponent(more)}`}`,
+      {
+        signal,
+        patience: 0,
+        ...(metadataOnly ? { accept: METADATA_LIST } : {}),
+      },
+    )
     for (const item of page.items) items.push({ ...item, kind })
     version = page.metadata.resourceVersion ?? version
     more = page.metadata.continue === '' ? undefined : page.metadata.continue
@@ -85,7 +92,11 @@ async function watch(
     for (const line of lines) {
       const event = JSON.parse(line) as WatchEvent
       if (event.type === 'ERROR')
-        throw new KubernetesError(event.object.code ?? 500, { message: event.object.message ?? 'the watch ended', reason: '', retryAfter: null })
+        throw new KubernetesError(event.object.code ?? 500, {
+          message: event.object.message ?? 'the watch ended',
+          reason: '',
+          retryAfter: null,
+        })
       version = event.object.metadata.resourceVersion ?? version
       if (event.type !== 'BOOKMARK') listener.onChange({ ...event.object, kind }, event.type === 'DELETED')
       listener.onVersion(versionOf(version))

@@ -33,7 +33,9 @@ export async function resolveTag(egress: Egress, image: { registryUrl: string; n
 export async function hasImage(egress: Egress, image: { repository: string; digest: string; insecure: boolean }): Promise<boolean> {
   const slash = image.repository.indexOf('/')
   const api = `${image.insecure ? 'http' : 'https'}://${image.repository.slice(0, slash)}`
-  const answer = await send(egress, 'HEAD', `${api}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`, { accept: MANIFESTS })
+  const answer = await send(egress, 'HEAD', `${api}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`, {
+    accept: MANIFESTS,
+  })
   if (answer.status === 200) return true
   if (answer.status === 404) return false
   throw new AppError('unavailable', `The registry answered ${answer.status} when asked for ${image.repository}@${image.digest}.`)

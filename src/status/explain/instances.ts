@@ -35,7 +35,8 @@ export function explainInstances(observation: Observation | undefined): Explanat
 
 /** The cause, the sentence and what to do, for one instance that is not ready. */
 export function explainInstance(instance: Instance): Explanation {
-  const waiting = instance.waiting && instance.state !== 'ready' ? explainWaiting(instance.waiting, `The instance ${instance.name}`) : undefined
+  const waiting =
+    instance.waiting && instance.state !== 'ready' ? explainWaiting(instance.waiting, `The instance ${instance.name}`) : undefined
   if (waiting) return waiting.explanation
   if (instance.lastExit && (instance.state !== 'unready' || justRestarted(instance)))
     return explainExit(instance.name, instance.lastExit, instance.restarts)

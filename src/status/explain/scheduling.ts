@@ -24,7 +24,8 @@ const known: [RegExp, (nodes: string) => Told][] = [
     (nodes) => ({
       reason: 'NoGpu',
       cause: `no node has the GPUs free that it asks for (${nodes})`,
-      remedy: 'Set gpu to 0, stop another application with GPUs, or add a node with some. A rolling update needs one more: set max surge to 0.',
+      remedy:
+        'Set gpu to 0, stop another application with GPUs, or add a node with some. A rolling update needs one more: set max surge to 0.',
     }),
   ],
   [
@@ -117,5 +118,9 @@ export function explainScheduling(message: string): Told {
     if (fitting.length > 0) return told(`${fitting.reduce((sum, one) => sum + one.nodes, 0)} of ${nodes} nodes`)
   }
   for (const [pattern, told] of known) if (pattern.test(message)) return told('the cluster says so')
-  return { reason: 'Unschedulable', cause: 'no node of the cluster takes it', remedy: 'Look at the evidence, and at the cluster with `berth cluster check`.' }
+  return {
+    reason: 'Unschedulable',
+    cause: 'no node of the cluster takes it',
+    remedy: 'Look at the evidence, and at the cluster with `berth cluster check`.',
+  }
 }

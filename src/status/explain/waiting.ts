@@ -111,7 +111,11 @@ const rows: Row[] = [
   },
   {
     reason: config,
-    tell: (message) => ({ reason: 'ConfigurationWrong', message: `It cannot be configured: ${quoted(message)}.`, remedy: 'Change what the message names.' }),
+    tell: (message) => ({
+      reason: 'ConfigurationWrong',
+      message: `It cannot be configured: ${quoted(message)}.`,
+      remedy: 'Change what the message names.',
+    }),
     patience: 10,
   },
   {
@@ -138,7 +142,11 @@ const rows: Row[] = [
   },
   {
     reason: /^CreateContainerError$/,
-    tell: (message) => ({ reason: 'NotStarted', message: `It could not be created: ${quoted(message)}.`, remedy: 'Change what the message names, then deploy again.' }),
+    tell: (message) => ({
+      reason: 'NotStarted',
+      message: `It could not be created: ${quoted(message)}.`,
+      remedy: 'Change what the message names, then deploy again.',
+    }),
     patience: 10,
   },
   {
@@ -183,7 +191,11 @@ const rows: Row[] = [
   },
   {
     reason: failedCreate,
-    tell: (message) => ({ reason: 'NotCreated', message: `Its instances cannot be created: ${quoted(message)}.`, remedy: 'Change what the message names, then deploy again.' }),
+    tell: (message) => ({
+      reason: 'NotCreated',
+      message: `Its instances cannot be created: ${quoted(message)}.`,
+      remedy: 'Change what the message names, then deploy again.',
+    }),
     patience: 10,
   },
   {
@@ -243,7 +255,11 @@ export function explainWaiting(waiting: Waiting, subject: string): Verdict | und
   if (!row || waiting.reason === 'CrashLoopBackOff') return undefined
   const told = row.tell(waiting.message)
   return {
-    explanation: { ...told, message: `${subject}: ${told.message}`, evidence: [`${waiting.since} ${waiting.reason}: ${quoted(waiting.message)}`] },
+    explanation: {
+      ...told,
+      message: `${subject}: ${told.message}`,
+      evidence: [`${waiting.since} ${waiting.reason}: ${quoted(waiting.message)}`],
+    },
     patience: row.patience,
   }
 }

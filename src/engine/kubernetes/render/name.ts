@@ -12,7 +12,6 @@ export const routeName = (place: Place, port: Port): string => `${place.name}-${
 
 /** A claim's name is made of it, the workload's and the instance's number: kept as long as the volume is. */
 export const volumeName = (volumeId: string): string => `v-${volumeId.slice(0, 8)}`
-export const claimName = (place: Place, volumeId: string, index: number): string => `${volumeName(volumeId)}-${workloadName(place)}-${index}`
 
 /** Container and Service ports: TCP and UDP of one number are two. */
 export const portName = (port: Port): string => `${port.protocol === 'udp' ? 'udp' : 'tcp'}-${port.internal}`

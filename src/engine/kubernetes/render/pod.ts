@@ -42,7 +42,8 @@ export function renderPod(workload: Workload, { clusterId, options }: RenderCont
 }
 
 /** What an application with volumes is made of: one volume per instance. */
-export const kindOf = (workload: Pick<Workload, 'volumes'>): 'Deployment' | 'StatefulSet' => (workload.volumes.length > 0 ? 'StatefulSet' : 'Deployment')
+export const kindOf = (workload: Pick<Workload, 'volumes'>): 'Deployment' | 'StatefulSet' =>
+  workload.volumes.length > 0 ? 'StatefulSet' : 'Deployment'
 
 function renderContainer(workload: Workload, options: KubernetesOptions, preStop: Rendered | null): Rendered {
   const { settings } = workload
@@ -115,7 +116,11 @@ const siblings = (workload: Workload): Rendered => ({
 function renderAffinity(workload: Workload): Rendered {
   const { nodeLabels, apart } = workload.settings
   const term = { labelSelector: siblings(workload), topologyKey: 'kubernetes.io/hostname' }
-  const nodes = Object.entries(nodeLabels).map(([key, value]) => ({ key, operator: 'In', values: value.split(',').map((one) => one.trim()) }))
+  const nodes = Object.entries(nodeLabels).map(([key, value]) => ({
+    key,
+    operator: 'In',
+    values: value.split(',').map((one) => one.trim()),
+  }))
   return {
     ...(nodes.length === 0
       ? {}
