@@ -14,7 +14,7 @@ export const builderImage = process.env['BUILDER_FOR_TESTS'] ?? 'localhost/build
 /** An image with perl on the nodes or in that registry. */
 export const debianImage = { repository: `${registryName}/library/debian`, tag: 'bookworm-slim' }
 
-export const hasCluster = (): boolean => existsSync(kubeconfigFile)
+export const hasCluster = (): boolean => process.env['CLUSTER'] !== 'none' && existsSync(kubeconfigFile)
 export const kubeconfig = (): string => readFileSync(kubeconfigFile, 'utf8')
 
 export const kubectl = (...argv: string[]): string =>
