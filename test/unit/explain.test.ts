@@ -1,0 +1,134 @@
+import { describe, expect, test } from 'vitest'
+import type { Instance, Observation, Waiting } from '../../src/model/observation.ts'
+import { explainInstances } from '../../src/status/explain/instances.ts'
+import { explainScheduling, obstaclesIn } from '../../src/status/explain/scheduling.ts'
+import { explainWaiting, isOver } from '../../src/status/explain/waiting.ts'
+import { verdictOn, type Awaited } from '../../src/status/verdict.ts'
+
+const at = '2026-01-01T00:00:00Z'
+const now = Date.parse(at)
+
+/** What Kubernetes 1.35 says, word for word, and what a person is told. */
+const told: [string, string, string][] = [
+  ['ErrImagePull', 'failed to pull and unpack image "r/x:1": failed to resolve reference "r/x:1": r/x:1: not found', 'ImageNotFound'],
+  ['ImagePullBackOff', 'Back-off pulling image "r/x": ErrImagePull: manifest unknown', 'ImageNotFound'],
+  [
+    'ErrImagePull',
+    'pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed',
+    'ImageNotFound',
+  ],
+  ['ErrImagePull', 'unexpected status from HEAD request to https://r/v2/x/manifests/1: 401 Unauthorized', 'ImageAccessDenied'],
+  ['ErrImagePull', '429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit', 'RegistryLimit'],
+  ['ErrImagePull', 'dial tcp: lookup registry.invalid on 10.0.0.1:53: no such host', 'RegistryUnreachable'],
+  ['ErrImagePull', 'http: server gave HTTP response to HTTPS client', 'RegistryUnreachable'],
+  ['ErrImagePull', 'no match for platform in manifest: not found', 'ImageNotFound'],
+  ['InvalidImageName', 'couldn\'t parse image name "https://x": invalid reference format', 'ImageNameInvalid'],
+  ['CreateContainerConfigError', 'container has runAsNonRoot and image will run as root (pod: "x", container: application)', 'RunsAsRoot'],
+  ['CreateContainerConfigError', 'secret "app-env-r1" not found', 'ConfigurationMissing'],
+  [
+    'StartError',
+    'failed to create containerd task: OCI runtime create failed: exec: "/no/such/program": stat /no/such/program: no such file or directory: unknown',
+    'CommandNotFound',
+  ],
+  ['StartError', 'exec: "npm start": executable file not found in $PATH: unknown', 'CommandNotFound'],
+  ['StartError', 'exec /app: exec format error', 'WrongArchitecture'],
+  ['StartError', 'fork/exec /app: argument list too long', 'VariableTooLong'],
+  [
+    'FailedCreate',
+    'pods "x" is forbidden: exceeded quota: small, requested: requests.cpu=1, used: requests.cpu=1, limited: requests.cpu=1',
+    'QuotaExceeded',
+  ],
+  ['FailedCreate', 'pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true', 'SecurityLevel'],
+  [
+    'FailedCreate',
+    'pods "x" is forbidden: error looking up service account ns/robot: serviceaccount "robot" not found',
+    'ServiceAccountMissing',
+  ],
+  ['FailedCreate', 'admission webhook "policy.example.com" denied the request: no', 'AdmissionDenied'],
+  ['ProvisioningFailed', 'storageclass.storage.k8s.io "fast" not found', 'VolumePending'],
+  ['FailedMount', 'Multi-Attach error for volume "pvc-1"', 'VolumeNotAttached'],
+  [
+    'Unschedulable',
+    '0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.',
+    'NoCpu',
+  ],
+  ['Evicted', 'Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.', 'Evicted'],
+  ['NodeNotReady', 'node-1', 'NodeNotReady'],
+]
+
+describe("Kubernetes' words", () => {
+  test.each(told)('%s: %s', (reason, message, expected) => {
+    const verdict = explainWaiting({ reason, message, since: at }, 'The instance x')
+    expect(verdict?.explanation.reason).toBe(expected)
+    expect(verdict?.explanation.message).toMatch(/^The instance x: .*\.$/)
+    expect(verdict?.explanation.remedy.length).toBeGreaterThan(10)
+    expect(verdict?.explanation.evidence[0]).toContain(reason)
+  })
+
+  test('of a start that just takes its time are no trouble', () => {
+    for (const reason of ['ContainerCreating', 'PodInitializing', 'CrashLoopBackOff'])
+      expect(explainWaiting({ reason, message: '', since: at }, 'x')).toBeUndefined()
+  })
+
+  test.each<[string, string, string]>([
+    ['1/4 nodes are available: 1 Insufficient memory, 3 node(s) had untolerated taint {a: b}.', 'NoMemory', '1 of 4'],
+    ["0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/2", 'NoMatchingNode', '2 of 2'],
+    ["0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.", 'TooFewNodes', '2 of 2'],
+    ['0/1 nodes are available: 1 Insufficient nvidia.com/gpu. no new claims to deallocate', 'NoGpu', '1 of 1'],
+    ['0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found', 'VolumePending', ''],
+    ['0/3 nodes are available: 3 Too many pods.', 'TooManyPods', '3 of 3'],
+  ])('of the scheduler: %s', (message, reason, nodes) => {
+    const found = explainScheduling(message)
+    expect(found.reason).toBe(reason)
+    expect(found.cause).toContain(nodes)
+    expect(obstaclesIn(message).nodes).toBeGreaterThan(0)
+  })
+})
+
+const instance = (more: Partial<Instance>): Instance => ({
+  name: 'x',
+  revision: 2,
+  generation: 2,
+  index: 0,
+  state: 'starting',
+  startedAt: at,
+  restarts: 0,
+  image: 'i',
+  address: null,
+  lastExit: null,
+  probe: null,
+  ...more,
+})
+const awaited: Awaited = { revision: 2, generation: 2, indexes: [0], byItself: true, steadyFor: 0 }
+const seen = (instances: Instance[], blocked: Waiting[] = []): Observation => ({ at, instances, evidence: [], blocked })
+
+describe('a rollout', () => {
+  test('is ready when its instances are and nothing else runs any more', () => {
+    const fresh = instance({ state: 'ready' })
+    const old = instance({ name: 'old', revision: 1, generation: 1, state: 'ready' })
+    expect(verdictOn(seen([fresh, old]), awaited, now).kind).toBe('waiting')
+    expect(verdictOn(seen([fresh, { ...old, state: 'stopping' }]), awaited, now).kind).toBe('ready')
+    expect(verdictOn(seen([fresh, old]), { ...awaited, byItself: false }, now).kind).toBe('ready')
+    expect(verdictOn(undefined, awaited, now).kind).toBe('waiting')
+  })
+
+  test('fails at once on what cannot heal, and gives the rest its time', () => {
+    const waiting = (reason: string, message: string): Observation => seen([instance({ waiting: { reason, message, since: at } })])
+    expect(verdictOn(waiting('InvalidImageName', 'x'), awaited, now).kind).toBe('failed')
+    expect(verdictOn(waiting('ErrImagePull', 'not found'), awaited, now).kind).toBe('waiting')
+    expect(verdictOn(waiting('ErrImagePull', 'not found'), awaited, now + 5000).kind).toBe('failed')
+    expect(verdictOn(waiting('ErrImagePull', '429 toomanyrequests'), awaited, now + 900_000).kind).toBe('waiting')
+    expect(verdictOn(seen([], [{ reason: 'FailedCreate', message: 'exceeded quota: q', since: at }]), awaited, now).kind).toBe('failed')
+  })
+
+  test('that is over is over for as long as its words say', () => {
+    const verdict = explainWaiting({ reason: 'Unschedulable', message: '0/1 nodes are available: 1 Insufficient cpu.', since: at }, 'x')
+    expect(verdict && isOver(verdict, { reason: '', message: '', since: at }, now + 19_000)).toBe(false)
+    expect(verdict && isOver(verdict, { reason: '', message: '', since: at }, now + 20_000)).toBe(true)
+  })
+
+  test('of which an instance is stopping is not sick', () => {
+    const exit = { code: 0, outOfMemory: false, signal: null, at, startedAt: at, byHand: false }
+    expect(explainInstances(seen([instance({ state: 'ready' }), instance({ name: 'old', state: 'stopping', lastExit: exit })]))).toBeNull()
+  })
+})
