@@ -6,6 +6,7 @@ import type { Objects } from './apply.ts'
 import type { Cache } from './cache.ts'
 import type { KubeClient } from './client.ts'
 import { ROUTE_MARK, type Inventory } from './inventory.ts'
+import { awaitProxies } from './proxy.ts'
 import { keyOf, pathTo, referenceTo, versionOf, type Condition, type KubeObject } from './object.ts'
 import type { RenderContext } from './render/pod.ts'
 import { renderService } from './render/release.ts'
@@ -35,7 +36,22 @@ export async function applyRoutes(
   await on.objects.applyAll(place, wanted, { mark: ROUTE_MARK, count: null, signal: on.context.signal })
   for (const route of wanted.filter((one) => one.kind === 'HTTPRoute' || one.kind === 'GRPCRoute')) await accepted(place, route, on)
   await dropOldPorts(place, of.ports, on)
+  await carried(place, wanted, on)
   for (const balancer of wanted.filter((one) => one.kind === 'Service')) await addressed(place, balancer, on)
+}
+
+/** Waits until the proxies send to the instances that are there, and to no other. */
+async function carried(place: Place, wanted: KubeObject[], on: On & { context: ApplyContext }): Promise<void> {
+  const addresses = (): string[] => on.cache.of(place.applicationId, 'Pod').flatMap(readyAddress)
+  const routes = wanted.filter((one) => one.kind === 'HTTPRoute' || one.kind === 'GRPCRoute')
+  const known = await awaitProxies(on.client, { clusterId: on.render.clusterId, routes, addresses, signal: on.context.signal })
+  if (known === false) on.context.note('The gateway does not know all instances yet; requests may be answered with 503 for a moment')
+}
+
+function readyAddress(pod: KubeObject): string[] {
+  const status = pod['status'] as { podIP?: string; conditions?: Condition[] }
+  const ready = !pod.metadata.deletionTimestamp && isTrue(status.conditions ?? [], 'Ready')
+  return ready && status.podIP ? [status.podIP] : []
 }
 
 /** The ports of what was replaced, which the Service kept until now. */
