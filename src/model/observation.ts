@@ -32,6 +32,8 @@ export type Instance = {
   lastExit: Exit | null
   /** Last probe result, in words, when it is not a success. */
   probe: string | null
+  /** Instances of one group replace each other; those of another stay until they are retired. */
+  group?: string
   /** What keeps it from running. */
   waiting?: Waiting | null
 }

@@ -9,7 +9,7 @@ export type Awaited = {
   generation: number
   /** The instances by their index; an engine that replaces by itself may have more. */
   indexes: number[]
-  /** The engine replaces by itself: it is done when nothing of another rollout runs any more. */
+  /** The engine replaces by itself: it is done when nothing of another rollout of its group runs any more. */
   byItself: boolean
   /** Milliseconds that an instance must have been running to count as ready; 0 where a probe says. */
   steadyFor: number
@@ -26,7 +26,8 @@ export function verdictOn(observation: Observation | undefined, awaited: Awaited
   if (failure) return { kind: 'failed', explanation: { ...failure, evidence: evidenceOf(observation, own, failure) } }
   const ready = (one: Instance | undefined): boolean =>
     one?.state === 'ready' && (one.startedAt === null ? awaited.steadyFor === 0 : now - Date.parse(one.startedAt) >= awaited.steadyFor)
-  const settled = !awaited.byItself || (own.every(ready) && all.every((one) => one.state === 'stopping' || sameRollout(one, awaited)))
+  const replaced = all.filter((one) => !sameRollout(one, awaited) && one.group === own[0]?.group)
+  const settled = !awaited.byItself || (own.every(ready) && replaced.every((one) => one.state === 'stopping'))
   return wanted.every(ready) && settled ? { kind: 'ready' } : { kind: 'waiting' }
 }
 

@@ -109,6 +109,8 @@ describe('a rollout', () => {
     expect(verdictOn(seen([fresh, old]), awaited, now).kind).toBe('waiting')
     expect(verdictOn(seen([fresh, { ...old, state: 'stopping' }]), awaited, now).kind).toBe('ready')
     expect(verdictOn(seen([fresh, old]), { ...awaited, byItself: false }, now).kind).toBe('ready')
+    const beside = { ...old, group: 'StatefulSet' }
+    expect(verdictOn(seen([{ ...fresh, group: 'Deployment' }, beside]), awaited, now).kind).toBe('ready')
     expect(verdictOn(undefined, awaited, now).kind).toBe('waiting')
   })
 

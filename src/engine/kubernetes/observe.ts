@@ -73,6 +73,7 @@ function observePod(pod: Pod, index: number, seen: Seen): Instance {
   return {
     name,
     ...rolloutIn(pod.metadata.labels),
+    group: pod.metadata.labels?.[labels.workload] ?? '',
     index,
     state,
     startedAt,

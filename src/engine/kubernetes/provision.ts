@@ -68,7 +68,7 @@ export class KubernetesProvisioning implements Provisioning {
 
   async uninstall(): Promise<void> {
     const reference: Reference = { kind: 'Namespace', namespace: '', name: systemNamespace(this.#render.clusterId.slice(0, 8)) }
-    const live = await this.#client.find<KubeObject>('GET', pathTo(reference))
+    const live = await this.#client.find<KubeObject>('GET', pathTo(reference), { patience: 2000, limit: 5000 })
     if (!live || live.metadata.labels?.[labels.cluster] !== this.#render.clusterId) return
     await this.#objects.remove(reference, live.metadata.uid ?? null)
     const until = Date.now() + REMOVAL_LIMIT
