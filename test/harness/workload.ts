@@ -85,7 +85,14 @@ const ports = fc
   )
   .map((all) =>
     all.map((one, index): Port =>
-      port({ ...one, id: String(index), name: `n${index}`, isDefault: index === 0, protocol: one.protocol as Port['protocol'] }),
+      port({
+        ...one,
+        id: String(index),
+        name: `n${index}`,
+        isDefault: index === 0,
+        external: one.protocol === 'tcp' || one.protocol === 'udp' ? one.internal : 443,
+        protocol: one.protocol as Port['protocol'],
+      }),
     ),
   )
 

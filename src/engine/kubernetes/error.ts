@@ -25,8 +25,12 @@ function codeOf(status: number, told: { message: string }): ErrorCode {
   if (status === 403) return 'forbidden'
   if (status === 404) return 'not_found'
   if (status === 409) return 'conflict'
-  // Strict field validation of a server-side apply is answered with 500 (measured with 1.35): asking again would not help.
-  if (status === 400 || status === 422 || (status === 500 && /field not declared in schema|unknown field/.test(told.message)))
+  // What a server-side apply cannot take (a field that does not exist, two ports of one number) is answered with 500 (measured with 1.35): asking again would not help.
+  if (
+    status === 400 ||
+    status === 422 ||
+    (status === 500 && /field not declared in schema|unknown field|failed to create typed patch object/.test(told.message))
+  )
     return 'invalid'
   return 'unavailable'
 }

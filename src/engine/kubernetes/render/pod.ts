@@ -80,7 +80,7 @@ function renderContainer(workload: Workload, options: KubernetesOptions, preStop
 }
 
 /** Kubernetes would replace `$(NAME)` in commands; what is given is what the program gets, on every engine. */
-const literal = (text: string): string => text.replaceAll('$(', '$$(')
+const literal = (text: string): string => text.replaceAll('$(', () => '$$(')
 
 function drainOf(workload: Workload): Rendered | null {
   const seconds = Math.min(DRAIN, Math.floor(workload.settings.gracePeriod / 2))

@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { debianImage, digestOf, kubectl, kubectlApply, registryName } from '../harness/cluster.ts'
+import { deploymentLog, quick, type Service } from '../harness/deploy.ts'
+import { ground } from '../harness/ground.ts'
+import { TestServer, until, type Place } from '../harness/server.ts'
+
+type Explained = {
+  state: string
+  health: string
+  explanation: { reason: string; message: string; evidence: string[]; remedy: string } | null
+}
+
+let server: TestServer
+let place: Place
+let registryId: string
+const namespace = (): string =>
+  kubectl('get', 'namespaces', '--selector', `berth/environment=${place.environmentId}`, '--output', 'jsonpath={.items[0].metadata.name}')
+const explain = (app: Service): Promise<Explained> => server.client.get<Explained>(`/service/${app.id}/explain`)
+const state = async (app: Service): Promise<string> => (await server.client.get<{ state: string }>(`/container/${app.id}/status`)).state
+const forever = ['-e', '$SIG{TERM} = sub { exit 0 }; sleep 1 while 1']
+
+async function create(name: string, more: Record<string, unknown> = {}, advanced: Record<string, unknown> = {}): Promise<Service> {
+  const app = await server.client.post<Service>(`/environment/${place.environmentId}/container`, {
+    name,
+    registry_id: registryId,
+    image_name: 'library/debian',
+    tag: debianImage.tag,
+    healthchecks: {},
+    cpu: 20,
+    memory: 64,
+    entrypoint: 'perl',
+    arguments: forever,
+    ...more,
+  })
+  await server.client.put(`/container/${app.id}/advancedSettings`, { ...quick, ...advanced })
+  return app
+}
+
+async function deploy(app: Service, seconds = 90): Promise<string> {
+  await server.client.post(`/container/${app.id}/deploy`)
+  await until(`${app.name} to come to rest`, seconds, async () => /^(DEPLOYED|.*_ERROR)$/.test(await state(app)))
+  return state(app)
+}
+
+/** Deploys what must fail, removes it, and returns what people are told. */
+async function failing(
+  name: string,
+  more: Record<string, unknown>,
+  advanced: Record<string, unknown> = {},
+): Promise<Explained & { seconds: number }> {
+  const app = await create(name, more, advanced)
+  const begun = Date.now()
+  expect(await deploy(app), await deploymentLog(server.client, place.environmentId)).toMatch(/_ERROR$/)
+  const told = { ...(await explain(app)), seconds: (Date.now() - begun) / 1000 }
+  await server.client.delete(`/container/${app.id}`)
+  expect(told.explanation?.remedy.length).toBeGreaterThan(10)
+  return told
+}
+
+beforeAll(async () => {
+  server = await TestServer.start()
+  place = await ground.place(server)
+  registryId = (
+    await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
+      name: 'test',
+      kind: 'GENERIC_CR',
+      url: `http://${registryName}`,
+      config: {},
+    })
+  ).id
+  expect(await digestOf(debianImage)).toMatch(/^sha256:/)
+  expect(await deploy(await create('steady'))).toBe('DEPLOYED')
+})
+afterAll(() => server.remove())
+
+describe('what Kubernetes says becomes cause, evidence and remedy', () => {
+  test('a crash loop, after three exits', async () => {
+    const told = await failing('crash', { arguments: ['-e', 'print "boom\n"; exit 7'] })
+    expect(told.explanation).toMatchObject({ reason: 'CrashLoop', message: expect.stringContaining('exit code 7') as string })
+  })
+
+  test('too little memory', async () => {
+    const told = await failing('hungry', { memory: 32, arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'] })
+    expect(told.explanation?.reason).toBe('OutOfMemory')
+  })
+
+  test('a program that is not there, at once and with its name', async () => {
+    const told = await failing('nothing', { entrypoint: '/no/such/program', arguments: [] })
+    expect(told.explanation).toMatchObject({ reason: 'CommandNotFound', message: expect.stringContaining('/no/such/program') as string })
+    expect(told.seconds).toBeLessThan(20)
+  })
+
+  test('an image that was removed from its registry', async () => {
+    const app = await create('gone')
+    await server.client
+      .put(`/container/${app.id}`, { ...(await server.client.get<object>(`/container/${app.id}`)), tag: 'never' })
+      .catch(() => undefined)
+    expect(await deploy(app)).toBe('BUILD_ERROR')
+    expect((await explain(app)).explanation?.message).toContain('has no image library/debian with the tag never')
+    await server.client.delete(`/container/${app.id}`)
+  })
+
+  test('a readiness probe that nobody answers, with what it found', async () => {
+    const probe = {
+      type: { tcp: { port: 8080 } },
+      initial_delay_seconds: 0,
+      period_seconds: 1,
+      timeout_seconds: 1,
+      success_threshold: 1,
+      failure_threshold: 1,
+    }
+    const told = await failing('deaf', {
+      ports: [{ internal_port: 8080, publicly_accessible: false, protocol: 'TCP' }],
+      healthchecks: { readiness_probe: probe },
+    })
+    expect(told.explanation).toMatchObject({
+      reason: 'NotReady',
+      message: expect.stringMatching(/Not ready within \d+ s.*nothing listens on port 8080/) as string,
+    })
+  })
+
+  test('no node with the labels, the CPU or the memory', async () => {
+    const labels = await failing('labels', {}, { 'deployment.affinity.node.required': { 'example.com/disk': 'ssd' } })
+    expect(labels.explanation).toMatchObject({ reason: 'NoMatchingNode', message: expect.stringContaining('1 of 1 nodes') as string })
+    expect((await failing('cpu', { cpu: 64_000 })).explanation?.reason).toBe('NoCpu')
+    expect((await failing('memory', { memory: 1_000_000 })).explanation?.reason).toBe('NoMemory')
+  }, 240_000)
+
+  test('no GPU, before anything is tried', async () => {
+    await expect(create('gpu', { gpu: 1 })).rejects.toThrow(/No node of this cluster has GPUs/)
+  })
+
+  test('a quota, at once', async () => {
+    kubectlApply({
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'small', namespace: namespace() },
+      spec: { hard: { 'requests.cpu': '100m' } },
+    })
+    const told = await failing('quota', { cpu: 200 })
+    kubectl('delete', 'resourcequota', 'small', '--namespace', namespace())
+    expect(told.explanation).toMatchObject({ reason: 'QuotaExceeded', message: expect.stringContaining('requests.cpu') as string })
+    expect(told.seconds).toBeLessThan(20)
+  })
+
+  test('a service account that does not exist, before anything is changed', async () => {
+    const told = await failing('account', {}, { 'security.service_account_name': 'robot' })
+    expect(told.explanation?.message).toContain('robot does not exist in the namespace')
+  })
+
+  test('a volume of which nobody makes the class', async () => {
+    const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
+    const cluster = await server.client.get<{ results: { id: string; name: string }[] }>(`/organization/${place.organizationId}/cluster`)
+    const name = cluster.results.find((one) => one.id === place.clusterId)?.name
+    const put = (storage_class: string) =>
+      server.client.put(base, { name, region: 'on-premise', cloud_provider: 'ON_PREMISE', storage_class })
+    await put('nowhere')
+    const told = await failing('volume', { storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] })
+    await put('')
+    expect(told.explanation?.reason).toBe('VolumePending')
+  })
+
+  test('and what served all the while still does', async () => {
+    const { results } = await server.client.get<{ results: Service[] }>(`/environment/${place.environmentId}/container`)
+    const steady = results.find((one) => one.name === 'steady')
+    if (!steady) throw new Error('steady is gone')
+    expect(await explain(steady)).toMatchObject({ health: 'running', explanation: null })
+  })
+})
