@@ -9,6 +9,8 @@ const SYNC_LIMIT = 20_000
 /** Warnings kept per object, and milliseconds for which they are of interest. */
 const EVENTS_PER_OBJECT = 5
 const EVENT_AGE = 15 * 60_000
+/** Milliseconds between two looks for warnings that are too old. */
+const SWEEP = 60_000
 
 /** Kinds without which nothing can be said of an application; others may be absent from a cluster. */
 const needed: Kind[] = ['Pod', 'Deployment', 'StatefulSet', 'ReplicaSet', 'Service', 'PersistentVolumeClaim']
@@ -37,6 +39,7 @@ export class Cache {
   readonly #synced = new Map<Kind, { done: Promise<void>; resolve: () => void }>()
   readonly #waiting = new Map<string, Set<() => void>>()
   #failure: unknown
+  #swept = 0
   #started: AbortSignal | undefined
 
   constructor(client: KubeClient, clusterId: string, onTouch: (applicationId: string) => void) {
@@ -192,6 +195,8 @@ export class Cache {
 
   #forgetOldEvents(): void {
     const now = Date.now()
+    if (now - this.#swept < SWEEP) return
+    this.#swept = now
     for (const [key, events] of this.#events) if (events.every((one) => now - timeOf(one) > EVENT_AGE)) this.#events.delete(key)
   }
 }

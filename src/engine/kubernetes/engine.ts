@@ -90,6 +90,7 @@ export class KubernetesEngine implements Engine, Inspection {
   }
 
   async *watch(signal: AbortSignal): AsyncIterable<string> {
+    this.#inventory.reset()
     this.#cache.start(signal)
     while (!signal.aborted) {
       for (const id of this.#changed) {

@@ -19,13 +19,23 @@ export type InventoryBook = {
 export const ROUTE_MARK = 'route'
 export const markOf = (rollout: { revision: number; generation: number }): string => `${rollout.revision}/${rollout.generation}`
 
-/** What was made for each application: read once, kept in step with the store (one process holds a cluster). */
+/** What was made for each application: read once, kept in step with the store while this process holds the cluster. */
 export class Inventory {
   readonly #book: InventoryBook
   readonly #known = new Map<string, Map<string, Entry>>()
 
   constructor(book: InventoryBook) {
     this.#book = book
+  }
+
+  /** Forgets what was read: somebody else may have held the cluster meanwhile. */
+  reset(): void {
+    this.#known.clear()
+  }
+
+  /** As the store has it now, whoever holds the cluster. */
+  stored(applicationId: string): Promise<Entry[]> {
+    return this.#book.list(applicationId)
   }
 
   async of(applicationId: string): Promise<Entry[]> {

@@ -26,7 +26,7 @@ export async function previewChanges(
     if (!live || lines.length > 0) changes.push({ object: nameOf(reference), action: live ? 'change' : 'create', lines: live ? lines : [] })
   }
   const keep = new Set(wanted.map((object) => keyOf(referenceTo(object))))
-  for (const entry of await on.inventory.of(workload.place.applicationId))
+  for (const entry of await on.inventory.stored(workload.place.applicationId))
     if (entry.mark !== ROUTE_MARK && !keep.has(keyOf(entry))) changes.push({ object: nameOf(entry), action: 'remove', lines: [] })
   return changes
 }

@@ -39,9 +39,8 @@ export async function awaitProxies(
       await pause(LOOK, undefined, { signal: of.signal })
     }
     return false
-  } catch (error) {
+  } catch {
     of.signal.throwIfAborted()
-    void error
     return null
   }
 }

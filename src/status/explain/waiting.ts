@@ -177,7 +177,8 @@ const rows: Row[] = [
       message: `Its service account does not exist: ${/service ?account "?([^" ]+)"?/i.exec(message)?.[1] ?? quoted(message)}.`,
       remedy: 'Create the service account in the namespace of the environment, or clear security.service_account_name.',
     }),
-    patience: 'at-once',
+    // A new namespace gets its default account a moment after its pods are asked for.
+    patience: 10,
   },
   {
     reason: failedCreate,
