@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { builderImage, kubeconfig, kubectl, registryName, removeNamespaces } from '../harness/cluster.ts'
 import { createHello, settled } from '../harness/deploy.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
-import { TestServer, type Place } from '../harness/server.ts'
+import { TestServer, until, type Place } from '../harness/server.ts'
 import { parseKubeconfig, kubeconfigOf } from '../../src/model/kubeconfig.ts'
 
 type Finding = { what: string; found: string; ok: boolean; remedy: string }
@@ -147,6 +147,60 @@ describe('a cluster joins', () => {
     await expect(add({ name: 'x', kubeconfig: kubeconfig(), registry: 'https://x' })).rejects.toThrow(/^registry: /)
     await expect(add({ name: 'x', kubeconfig: kubeconfig(), gateway_class: 'a b' })).rejects.toThrow(/^gateway_class: /)
   })
+
+  test('the role of the reference is enough for all of it: joining, deploying, looking, leaving', async () => {
+    kubectl('apply', '--filename', resolve(import.meta.dirname, '../../docs/reference/kubernetes-role.yaml'))
+    server.leftovers.push(
+      () => void kubectl('delete', '--wait=false', 'namespace/berth-access', 'clusterrole/berth', 'clusterrolebinding/berth'),
+    )
+    const token = (): string =>
+      Buffer.from(
+        kubectl('get', 'secret', 'berth-token', '--namespace', 'berth-access', '--output', 'jsonpath={.data.token}'),
+        'base64',
+      ).toString()
+    await until('the token', 20, () => Promise.resolve(token() !== ''))
+    const narrow = kubeconfigOf({ ...parseKubeconfig(kubeconfig()), token: token() }, 'narrow')
+    const added = await add({
+      name: 'narrow',
+      kubeconfig: narrow,
+      domain: 'narrow.test',
+      registry: registryName,
+      registry_insecure: true,
+      builder_image: builderImage,
+    })
+    server.leftovers.push(() => removeNamespaces(added.id))
+    expect(await berth('cluster', 'deploy', 'narrow', '--wait')).toMatchObject({ code: 0 })
+    expect((await server.client.list<Finding>(`${base()}/${added.id}/check`)).filter((row) => !row.ok)).toEqual([])
+    const environment = await server.client.post<{ id: string }>(`/project/${memory.projectId}/environment`, {
+      name: 'narrow',
+      cluster: added.id,
+    })
+    const app = await createHello(server.client, environment.id, {
+      max_running_instances: 2,
+      storage: [],
+      ports: [
+        { internal_port: 8080, publicly_accessible: true, protocol: 'HTTP' },
+        { internal_port: 9000, publicly_accessible: true, protocol: 'TCP', external_port: 19_999 },
+      ],
+    })
+    await Repository.hello('narrow').push(remoteUrl(server, environment.id, 'hello'))
+    expect(await settled(server.client, app.id, 120)).toBe('DEPLOYED')
+    const shell = await berth('app', 'shell', 'hello', '--environment', environment.id, '--', 'echo', 'from inside')
+    expect(shell.out).toContain('from inside')
+    expect((await berth('app', 'logs', 'hello', '--environment', environment.id)).out).toContain('Listening')
+    expect((await berth('app', 'diff', 'hello', '--environment', environment.id)).out).toContain('Nothing would change')
+    await server.client.delete(`/environment/${environment.id}`)
+    await until('the environment to be gone', 60, () =>
+      Promise.resolve(kubectl('get', 'namespaces', '--selector', `berth/environment=${environment.id}`, '--output', 'name') === ''),
+    )
+    await until('the environment to be forgotten', 30, () =>
+      server.client.get(`/environment/${environment.id}`).then(
+        () => false,
+        () => true,
+      ),
+    )
+    expect(await berth('cluster', 'delete', 'narrow', '--yes')).toMatchObject({ code: 0 })
+  }, 240_000)
 
   test('and leaves: what Berth brought onto it is gone', async () => {
     expect((await berth('cluster', 'delete', 'real', '--yes')).code).toBe(0)
