@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ApplyContext } from '../src/engine/port.ts'
+import type { KubeObject } from '../src/engine/kubernetes/object.ts'
 import { renderRelease } from '../src/engine/kubernetes/render/release.ts'
 import { renderCount } from '../src/engine/kubernetes/render/workload.ts'
 import type { Image } from '../src/model/image.ts'
@@ -20,6 +21,8 @@ import { place, port, workload } from '../test/harness/workload.ts'
 /** How long a changed image takes to be deployed, beside the bare tool on the same objects in the same run; and what it costs the API server. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const INSTANCES = 2
+const HELM = process.env['HELM'] ?? 'helm'
+const hasHelm = (): boolean => spawnSync(HELM, ['version']).status === 0
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const median = (all: number[]): number => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
 const ports = [port({ name: 'p8080' })]
@@ -54,9 +57,31 @@ const release = (of: { namespace: string; id: string; revision: number; image: I
     settings: { ...defaultSettings, gracePeriod: 3 },
   })
 
+type Tool = (objects: KubeObject[], namespace: string, name: string) => void
+
 /** `kubectl apply --server-side` and `kubectl rollout status`, as somebody without Berth would. */
-function bare(pair: Image[]): number[] {
-  const namespace = `bench-bare-${process.pid}`
+const withKubectl: Tool = (objects, namespace, name) => {
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
+  execFileSync('kubectl', ['--kubeconfig', kubeconfigFile, 'apply', '--server-side', '--filename=-'], {
+    input,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  kubectl('rollout', 'status', `deployment/${name}`, '--namespace', namespace, '--timeout=60s')
+}
+
+/** `helm upgrade --wait` with a chart of the same objects. */
+const withHelm: Tool = (objects, namespace) => {
+  const chart = workFolder('bench-chart')
+  mkdirSync(join(chart, 'templates'))
+  writeFileSync(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: bench\nversion: 1.0.0\n')
+  for (const [index, object] of objects.entries()) writeFileSync(join(chart, 'templates', `${index}.yaml`), JSON.stringify(object))
+  const args = ['upgrade', '--install', 'bench', chart, '--namespace', namespace, '--wait', '--timeout', '90s']
+  execFileSync(HELM, ['--kubeconfig', kubeconfigFile, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
+/** Milliseconds of each rollout by a tool, on the objects that Berth renders. */
+function bare(tool: Tool, pair: Image[]): number[] {
+  const namespace = `bench-bare-${randomUUID().slice(0, 8)}`
   const id = randomUUID()
   const { render } = kubernetesEngine(randomUUID())
   kubectl('create', 'namespace', namespace)
@@ -69,11 +94,7 @@ function bare(pair: Image[]): number[] {
         object.kind === count.kind ? { ...object, spec: { ...(object['spec'] as object), ...(count['spec'] as object) } } : object,
       )
       const begun = performance.now()
-      execFileSync('kubectl', ['--kubeconfig', kubeconfigFile, 'apply', '--server-side', '--filename=-'], {
-        input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
-        stdio: ['pipe', 'ignore', 'inherit'],
-      })
-      kubectl('rollout', 'status', `deployment/${one.place.name}`, '--namespace', namespace, '--timeout=60s')
+      tool(objects, namespace, one.place.name)
       if (round > 0) times.push(performance.now() - begun)
     }
     return times
@@ -154,11 +175,16 @@ async function calls(pair: Image[]): Promise<number> {
 const server = await TestServer.start()
 try {
   const pair = await images()
-  const [berth, tool] = [await throughBerth(server), bare(pair)]
+  const [berth, tool] = [await throughBerth(server), bare(withKubectl, pair)]
   const seconds = (all: number[]): string => `${(median(all) / 1000).toFixed(2)} s (${all.map((one) => (one / 1000).toFixed(1)).join(' ')})`
   say(`kubectl apply --server-side and rollout status: ${seconds(tool)}`)
   say(`berth, from the request to DEPLOYED:            ${seconds(berth)}`)
-  say(`ratio of the medians: ${(median(berth) / median(tool)).toFixed(2)}`)
+  say(`ratio of the medians, berth / kubectl: ${(median(berth) / median(tool)).toFixed(2)}`)
+  if (hasHelm()) {
+    const helm = bare(withHelm, pair)
+    say(`helm upgrade --wait: ${seconds(helm)}`)
+    say(`ratio of the medians, berth / helm: ${(median(berth) / median(helm)).toFixed(2)}`)
+  } else say(`helm upgrade --wait: not measured, there is no ${HELM} (HELM=path)`)
   say(`API calls per deployment: ${await calls(pair)}`)
 } finally {
   await server.remove()

@@ -44,7 +44,24 @@ export const settings = {
     .startsWith('/')
     .optional()
     .describe('File with the 32 bytes (in hex) that seal secrets; default `<BERTH_HOME>/master.key`, made at the first start.'),
-  BERTH_NODE: z.string().min(1).max(100).default(hostname()).describe('Name of this machine among several.'),
+  BERTH_ADDONS: z
+    .string()
+    .regex(/^(\/|https:\/\/)/, 'expected the path of a folder or an address that starts with https://')
+    .optional()
+    .describe(
+      'Catalogue of add-ons for Kubernetes clusters: a folder or an HTTPS address with `catalog.json` and the manifests that it names.',
+    ),
+  BERTH_TOKEN_FILE: z
+    .string()
+    .startsWith('/')
+    .optional()
+    .describe("File with the first owner's token; default `<BERTH_HOME>/token`, made at the first start."),
+  BERTH_NODE: z
+    .string()
+    .min(1)
+    .max(100)
+    .default(hostname())
+    .describe('Name of this machine among several; servers that share `BERTH_GIT_DIR` have the same.'),
   BERTH_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least level of log lines.'),
   DATABASE_URL: z
     .string()
@@ -91,6 +108,8 @@ export function readConfig(environment: Record<string, string | undefined>) {
       .filter((item) => item !== ''),
     gitFolder: value.BERTH_GIT_DIR ?? join(value.BERTH_HOME, 'git'),
     masterKeyFile: value.BERTH_MASTER_KEY_FILE ?? join(value.BERTH_HOME, 'master.key'),
+    addons: value.BERTH_ADDONS,
+    tokenFile: value.BERTH_TOKEN_FILE ?? join(value.BERTH_HOME, 'token'),
     node: value.BERTH_NODE,
     logLevel: value.BERTH_LOG_LEVEL,
     databaseUrl: value.DATABASE_URL,

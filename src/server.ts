@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { createApi } from './api/app.ts'
@@ -11,16 +12,17 @@ import { reach } from './model/cluster.ts'
 import { AppError, messageOf } from './model/error.ts'
 import { newId } from './model/id.ts'
 import { Egress } from './source/egress.ts'
-import { createAccount, createToken, findFirstAccount } from './store/account.ts'
-import { openDatabase, type Db } from './store/database.ts'
+import { ensureFirstToken } from './store/account.ts'
+import { ensureAuthority } from './store/authority.ts'
+import { openDatabase, sql, type Db } from './store/database.ts'
 import { startEmbeddedPostgres } from './store/embedded.ts'
 import { migrate } from './store/migrate.ts'
 import { Wakeups } from './store/notify.ts'
 import { Vault } from './store/seal.ts'
 import { checkKey } from './store/secret.ts'
-import { authorityFile, localCertificate } from './wire/certificate.ts'
+import { authorityFile, firstAuthority, publishAuthority } from './wire/certificate.ts'
 import { wireDocker } from './wire/docker.ts'
-import { infoFile, lockHome, markCluster, masterKey, writePrivate, type ServerInfo } from './wire/home.ts'
+import { firstToken, infoFile, lockHome, markCluster, masterKey, writePrivate, type ServerInfo } from './wire/home.ts'
 import { wireKubernetes } from './wire/kubernetes.ts'
 import { wireMemory } from './wire/memory.ts'
 
@@ -36,6 +38,7 @@ async function main(): Promise<void> {
   const postgres = config.databaseUrl ? null : await startEmbeddedPostgres(config.home)
   const connection = postgres?.connection ?? { connectionString: config.databaseUrl }
   const db = openDatabase(connection, (error) => log.warn({ error: error.message }, 'a database connection broke'))
+  await reachDatabase(db, config.databaseUrl)
   const migrated = await migrate(db)
   if (migrated.length > 0) log.info({ migrated }, 'the schema is up to date')
   const vault = new Vault(masterKey(config.masterKeyFile))
@@ -45,13 +48,16 @@ async function main(): Promise<void> {
   const folders = { mirrors: join(config.home, 'mirrors'), work: join(config.home, 'work'), git: config.gitFolder }
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 })
   rmSync(folders.work, { recursive: true, force: true })
+  const certificates = join(config.home, 'certificates')
+  const authority = await ensureAuthority(db, vault, () => firstAuthority(certificates))
+  publishAuthority(certificates, authority)
   const egress = new Egress(config.egressAllow)
   const wire = (cluster: ClusterRow): ClusterAdapters => {
     const how = reach.parse(cluster.reach)
-    if (how.kind === 'kubernetes') return wireKubernetes({ config, db, vault, egress, log }, cluster, how)
+    if (how.kind === 'kubernetes') return wireKubernetes({ config, authority, db, vault, egress, log }, cluster, how)
     markCluster(config.home, cluster.id)
     if (how.kind === 'memory') return wireMemory(cluster.id)
-    return wireDocker({ config, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id)
+    return wireDocker({ config, authority, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id)
   }
   const adapters = new Map<string, { reach: string; adapters: ClusterAdapters }>()
   const adaptersOf = (cluster: ClusterRow): ClusterAdapters => {
@@ -73,12 +79,10 @@ async function main(): Promise<void> {
     turns: new Turns(),
     owner: `${config.node}/${process.pid}/${newId().slice(0, 8)}`,
     node: config.node,
-    seat: `${config.node}:${config.home}`,
+    seat: `${hostname()}:${config.home}`,
     folders,
   }
-  const tokenFile = join(config.home, 'token')
-  await ensureFirstToken(db, tokenFile)
-  await localCertificate(join(config.home, 'certificates'), config.domain)
+  await ensureFirstToken(db, firstToken(config.tokenFile), `of ${config.tokenFile}`)
   const holder = new Holder(deps)
   const conductor = new Conductor(deps, () => holder.held)
   const api = await createApi(deps, {
@@ -95,8 +99,8 @@ async function main(): Promise<void> {
     wsUrl: config.wsUrl,
     consoleUrl: null,
     pid: process.pid,
-    tokenFile,
-    caFile: authorityFile(join(config.home, 'certificates')),
+    tokenFile: config.tokenFile,
+    caFile: authorityFile(certificates),
   }
   writePrivate(infoFile(config.home), JSON.stringify(info))
   log.info({ apiUrl: config.apiUrl }, 'Berth is running')
@@ -132,18 +136,17 @@ async function main(): Promise<void> {
   )
 }
 
-/** No default password: the first token is written once, to a file only its owner reads, and kept hashed. */
-async function ensureFirstToken(db: Db, file: string): Promise<void> {
-  if (existsSync(file)) return
-  const account = (await findFirstAccount(db)) ?? (await createAccount(db, 'admin'))
-  const { text } = await createToken(db, {
-    accountId: account.id,
-    organizationId: null,
-    name: 'first token',
-    description: `written to ${file}`,
-    role: 'owner',
-  })
-  writePrivate(file, text)
+/** Says which database does not answer, without its password. */
+async function reachDatabase(db: Db, url: string | undefined): Promise<void> {
+  try {
+    await sql`select 1`.execute(db)
+  } catch (error) {
+    const { hostname: host, port } = new URL(url ?? 'postgresql://localhost')
+    throw new AppError(
+      'unavailable',
+      `PostgreSQL at ${url ? `${host}:${port || 5432}` : 'its socket'} cannot be used (${messageOf(error)}): it must run, be reachable from here and let the user of DATABASE_URL in.`,
+    )
+  }
 }
 
 main().catch((error: unknown) => {

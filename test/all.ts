@@ -11,7 +11,7 @@ type Report = { testResults: { name: string; status: string; assertionResults: {
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const root = resolve(import.meta.dirname, '..')
-const cluster = (program: 'up' | 'down'): string => join(root, 'test/cluster', program)
+const cluster = (program: 'build' | 'up' | 'down'): string => join(root, 'test/cluster', program)
 
 /** What `test/cluster` needs of Debian: the program that tells whether it is there, and its package. */
 const packages: [string, string][] = [
@@ -60,6 +60,8 @@ async function prepareCluster(): Promise<boolean> {
   if (missing.length + plugins.length > 0) await aptInstall([...missing, ...plugins], say)
   say('Kubernetes: starting a cluster (on a new machine it is compiled first, which takes 20 minutes)')
   await run(cluster('down'), [])
+  // Berth brings cert-manager onto it by itself.
+  if (!(await run(cluster('build'), ['core', 'certs']))) throw new Error('cert-manager could not be compiled: see above')
   if (!(await run(cluster('up'), ['--with', 'gateway,storage,build'])))
     throw new Error('the Kubernetes cluster could not be started: see above')
   return true

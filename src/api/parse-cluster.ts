@@ -1,3 +1,4 @@
+import { addonNames, type AddonName } from '../model/addon.ts'
 import { kubernetesOptions, type KubernetesOptions } from '../model/cluster.ts'
 import { invalid } from '../model/error.ts'
 import { isDnsLabel } from '../model/name.ts'
@@ -34,6 +35,7 @@ export function parseKubernetesOptions(body: Partial<ClusterRequest>, before: Ku
     builderImage: builderIn(body, before),
     rootlessBuilds: body.rootless_builds ?? before?.rootlessBuilds ?? false,
     podSecurity: body.pod_security ?? before?.podSecurity ?? 'baseline',
+    addons: addonsIn(body, before),
   })
 }
 
@@ -43,6 +45,13 @@ function registryIn(body: Partial<ClusterRequest>, before: KubernetesOptions | n
   if (!/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/.test(body.registry))
     throw invalid('registry', `expected host[:port][/path] in lower case and without https://, found ${JSON.stringify(body.registry)}`)
   return body.registry
+}
+
+/** The contract's own way to ask for KEDA goes beside the list. */
+function addonsIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): AddonName[] {
+  const asked = new Set(body.addons ?? before?.addons ?? [])
+  if (body.keda) asked[body.keda.enabled ? 'add' : 'delete']('keda')
+  return addonNames.filter((name) => asked.has(name))
 }
 
 function builderIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): string {

@@ -28,8 +28,19 @@ export function pick<T extends Named>(all: T[], noun: string, wanted: string): T
 export async function organizationOf(client: Client, context: Context): Promise<string> {
   if (context.organizationId) return context.organizationId
   const [first] = await client.list<Named>('/organization')
-  if (!first) throw new AppError('not_found', 'You have no organization yet: run bin/up on the machine of Berth, or ask its owner.')
+  if (!first)
+    throw new AppError(
+      'not_found',
+      'You have no organization yet: run bin/up on the machine of Berth, add a cluster with berth cluster add, or ask its owner.',
+    )
   return first.id
+}
+
+/** For the first thing of a new server: its organization is made where there is none yet. */
+export async function ensureOrganization(client: Client, context: Context): Promise<string> {
+  if (context.organizationId) return context.organizationId
+  const [first] = await client.list<Named>('/organization')
+  return (first ?? (await client.post<Named>('/organization', { name: 'berth', plan: 'FREE' }))).id
 }
 
 export async function projectOf(client: Client, context: Context, wanted?: string): Promise<string> {

@@ -3,7 +3,7 @@ import { noteOnCluster } from '../store/cluster.ts'
 import type { ClusterRow, Dependencies } from './dependencies.ts'
 
 /** Milliseconds that bringing what Berth needs onto a cluster may take; whoever looks later is told that it was interrupted. */
-const LIMIT = 300_000
+const LIMIT = 600_000
 /** Lines kept of it. */
 const LINES = 200
 

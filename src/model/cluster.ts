@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { addonNames } from './addon.ts'
 import { secretRef } from './variable.ts'
 
 /** How a Kubernetes cluster is driven, apart from who may: names of things that are on it. */
@@ -21,6 +22,8 @@ export const kubernetesOptions = z.object({
   rootlessBuilds: z.boolean(),
   /** Pod Security level of environments: what a pod may ask for (decision 9). */
   podSecurity: z.enum(['privileged', 'baseline', 'restricted']),
+  /** What Berth brings onto the cluster where it is missing. */
+  addons: z.array(z.enum(addonNames)).default([]),
 })
 export type KubernetesOptions = z.infer<typeof kubernetesOptions>
 

@@ -9,14 +9,28 @@ export type Role = (typeof roles)[number]
 export type Caller = { accountId: string; tokenId: string; name: string; origin: string; organizations: Map<string, Role> }
 
 /** `_` keeps the first dot-segment from being base64, so that clients send it under the scheme `Token`. */
-const newTokenText = (): string => `berth_${randomBytes(24).toString('base64url')}`
+export const newTokenText = (): string => `berth_${randomBytes(24).toString('base64url')}`
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-export async function findFirstAccount(db: Db) {
-  return db.selectFrom('account').selectAll().orderBy('created_at').executeTakeFirst()
+/** What a token must look like that somebody else made: the alphabet of ours, and at least their 32 characters behind the prefix. */
+export const tokenPattern = /^berth_[A-Za-z0-9_-]{32,200}$/
+
+/** The first account, and that this token is its: a token that is known already, or was deleted, stays as it is. Several servers may call it at once. */
+export async function ensureFirstToken(db: Db, text: string, description: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`select pg_advisory_xact_lock(hashtext('first account'))`.execute(tx)
+    const found = await tx.selectFrom('account').select('id').orderBy('created_at').executeTakeFirst()
+    const account = found ?? (await createAccount(tx, 'admin'))
+    const values = { id: newId(), account_id: account.id, organization_id: null, name: 'first token', description, role: 'owner' as const }
+    await tx
+      .insertInto('token')
+      .values({ ...values, hash: hashOf(text) })
+      .onConflict((conflict) => conflict.column('hash').doNothing())
+      .execute()
+  })
 }
 
-export async function createAccount(tx: Db | Tx, nickname: string) {
+async function createAccount(tx: Tx, nickname: string) {
   return tx
     .insertInto('account')
     .values({ id: newId(), nickname, first_name: '', last_name: '', email: '' })

@@ -71,6 +71,11 @@ export async function noteOnCluster(db: Db, id: string, notes: Record<string, un
     .execute()
 }
 
+/** What was noted on a cluster beside its own fields. */
+export async function readClusterNotes(db: Db, id: string): Promise<Record<string, unknown>> {
+  return (await db.selectFrom('cluster').select('contract_extras').where('id', '=', id).executeTakeFirst())?.contract_extras ?? {}
+}
+
 export async function findReach(db: Db, id: string): Promise<Reach | undefined> {
   const row = await db.selectFrom('cluster').select('reach').where('id', '=', id).where('deleted_at', 'is', null).executeTakeFirst()
   return row && reachShape.parse(row.reach)

@@ -8,6 +8,7 @@ type OptionalJson<T> = ColumnType<T, string | undefined, string>
 
 interface Tables {
   key_check: { id: number; sealed: Buffer }
+  authority: { id: number; certificate: string; sealed: Buffer }
   account: { id: string; created_at: Time; nickname: string; first_name: string; last_name: string; email: string }
   organization: {
     id: string

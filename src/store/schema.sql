@@ -47,6 +47,14 @@ create table application (
   constraint application_short_id_key UNIQUE (short_id)
 );
 
+create table authority (
+  id integer not null,
+  certificate text not null,
+  sealed bytea not null,
+  constraint authority_id_check CHECK ((id = 1)),
+  constraint authority_pkey PRIMARY KEY (id)
+);
+
 create table build (
   id uuid not null,
   organization_id uuid not null,

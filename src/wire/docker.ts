@@ -13,19 +13,20 @@ import type { EdgeInput } from '../engine/docker/render/edge.ts'
 import { AppError } from '../model/error.ts'
 import type { Observation } from '../model/observation.ts'
 import type { Target } from '../model/workload.ts'
+import type { Authority } from '../store/authority.ts'
 import type { Db } from '../store/database.ts'
 import { subnetOf } from '../store/environment.ts'
 import type { Wakeups } from '../store/notify.ts'
 import { listObservations } from '../store/observation.ts'
 import { addressOf, getEdge, listRoutes, recordEdge, releaseAddress, setRoute } from '../store/route.ts'
 
-type Wiring = { config: Config; db: Db; wakeups: Wakeups; log: Logger; path: string }
+type Wiring = { config: Config; authority: Authority; db: Db; wakeups: Wakeups; log: Logger; path: string }
 
 /** Milliseconds that a route may take until the edge carries it. */
 const ROUTE_LIMIT = 40_000
 
 /** Everything that drives the Docker Engine of this machine as one cluster. */
-export function wireDocker({ config, db, wakeups, log, path }: Wiring, clusterId: string): ClusterAdapters {
+export function wireDocker({ config, authority, db, wakeups, log, path }: Wiring, clusterId: string): ClusterAdapters {
   const docker = new DockerClient(config.dockerSocket)
   const user = process.getuid?.() === 0 ? null : `${process.getuid?.()}:${process.getgid?.()}`
   const edge = new Edge(docker, {
@@ -37,7 +38,7 @@ export function wireDocker({ config, db, wakeups, log, path }: Wiring, clusterId
   })
   const loop = new EdgeLoop(
     edge,
-    { read: () => readEdge(config, db, clusterId), done: (version, error) => recordEdge(db, clusterId, { version, error }) },
+    { read: () => readEdge({ config, authority, db }, clusterId), done: (version, error) => recordEdge(db, clusterId, { version, error }) },
     log,
   )
   const addresses = {
@@ -92,14 +93,14 @@ function routeBook(db: Db, wakeups: Wakeups, of: { clusterId: string; poke: () =
 }
 
 /** The whole configuration out of the database: routed instances that are ready, wherever they are in their lives. */
-async function readEdge(config: Config, db: Db, clusterId: string): Promise<EdgeInput> {
+async function readEdge({ config, authority, db }: Pick<Wiring, 'config' | 'authority' | 'db'>, clusterId: string): Promise<EdgeInput> {
   const { version, routes } = await listRoutes(db, clusterId)
   const [observations, certificate] = await Promise.all([
     listObservations(
       db,
       routes.map((one) => one.applicationId),
     ),
-    localCertificate(join(config.home, 'certificates'), config.domain),
+    localCertificate(join(config.home, 'certificates'), config.domain, authority),
   ])
   const applications = routes.map((route) => ({
     applicationId: route.applicationId,

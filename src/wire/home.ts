@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, unlinkSync,
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { AppError } from '../model/error.ts'
+import { newTokenText, tokenPattern } from '../store/account.ts'
 
 /** One server per folder: whoever listens on its lock socket owns it, and a socket that nobody answers on is a leftover. */
 export async function lockHome(home: string): Promise<Server> {
@@ -30,6 +31,15 @@ export function masterKey(file: string): Buffer {
   const text = readFileSync(file, 'utf8').trim()
   if (!/^[0-9a-f]{64}$/i.test(text)) throw new AppError('invalid', `The master key file ${file} must hold 64 hex digits.`)
   return Buffer.from(text, 'hex')
+}
+
+/** No default password: the first token, made at the first start unless its file is there already. It is kept hashed, and opens everything. */
+export function firstToken(file: string): string {
+  if (!existsSync(file)) writePrivate(file, newTokenText())
+  const text = readFileSync(file, 'utf8').trim()
+  if (!tokenPattern.test(text))
+    throw new AppError('invalid', `The token file ${file} must hold berth_ and at least 32 letters, digits, hyphens or underscores.`)
+  return text
 }
 
 /** Readable by its owner only, and complete or not there at all. */

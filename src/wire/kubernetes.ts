@@ -4,30 +4,38 @@ import type { Logger } from 'pino'
 import { BuildkitBuilder } from '../build/buildkit/builder.ts'
 import type { Config } from '../config.ts'
 import type { ClusterAdapters, ClusterRow } from '../deploy/dependencies.ts'
+import type { AddonBook } from '../engine/kubernetes/addon/addons.ts'
 import { BuildPods } from '../engine/kubernetes/build-pod.ts'
 import { KubeClient } from '../engine/kubernetes/client.ts'
 import { KubernetesEngine } from '../engine/kubernetes/engine.ts'
 import type { Entry, InventoryBook } from '../engine/kubernetes/inventory.ts'
 import { KubernetesProvisioning } from '../engine/kubernetes/provision.ts'
+import { addonNames, type AddonRecord } from '../model/addon.ts'
 import type { KubernetesReach } from '../model/cluster.ts'
 import { AppError, messageOf } from '../model/error.ts'
 import { parseKubeconfig } from '../model/kubeconfig.ts'
+import { Catalog } from '../source/catalog.ts'
 import type { Egress } from '../source/egress.ts'
 import { hasImage } from '../source/registry/client.ts'
-import { findReach } from '../store/cluster.ts'
+import type { Authority } from '../store/authority.ts'
+import { findReach, noteOnCluster, readClusterNotes } from '../store/cluster.ts'
 import type { Db } from '../store/database.ts'
 import { forgetInventory, listInventory, recordInventory } from '../store/inventory.ts'
 import type { Vault } from '../store/seal.ts'
 import { openSecret } from '../store/secret.ts'
 import { localCertificate } from './certificate.ts'
 
-type Wiring = { config: Config; db: Db; vault: Vault; egress: Egress; log: Logger }
+type Wiring = { config: Config; authority: Authority; db: Db; vault: Vault; egress: Egress; log: Logger }
 
 /** Milliseconds between looks at the certificate of Berth's own authority, which it renews 30 days before its end. */
 const CERTIFICATE_LOOK = 12 * 3_600_000
 
 /** Everything that drives one Kubernetes cluster. Its credential is read when it is first needed, and again when it is not accepted any more. */
-export function wireKubernetes({ config, db, vault, egress, log }: Wiring, cluster: ClusterRow, options: KubernetesReach): ClusterAdapters {
+export function wireKubernetes(
+  { config, authority, db, vault, egress, log }: Wiring,
+  cluster: ClusterRow,
+  options: KubernetesReach,
+): ClusterAdapters {
   const client = new KubeClient({
     access: async () => {
       const reach = await findReach(db, cluster.id)
@@ -40,8 +48,9 @@ export function wireKubernetes({ config, db, vault, egress, log }: Wiring, clust
   const book = bookOf(db, cluster.id)
   const engine = new KubernetesEngine(client, render, book)
   const provisioning = new KubernetesProvisioning(client, render, {
-    certificate: () => localCertificate(join(config.home, 'certificates'), options.domain),
+    certificate: () => localCertificate(join(config.home, 'certificates'), options.domain, authority),
     book,
+    addons: { book: addonBookOf(db, cluster.id), source: new Catalog(config.addons, egress) },
   })
   const pods = new BuildPods(client, render)
   const builder =
@@ -72,6 +81,14 @@ export function wireKubernetes({ config, db, vault, egress, log }: Wiring, clust
     poke: () => undefined,
   }
 }
+
+const addonBookOf = (db: Db, clusterId: string): AddonBook => ({
+  read: async () => {
+    const notes = await readClusterNotes(db, clusterId)
+    return new Map(addonNames.flatMap((name) => (notes[`addon:${name}`] ? [[name, notes[`addon:${name}`] as AddonRecord]] : [])))
+  },
+  write: (name, record) => noteOnCluster(db, clusterId, { [`addon:${name}`]: record ?? undefined }),
+})
 
 const bookOf = (db: Db, clusterId: string): InventoryBook => ({
   record: (of, entries) => recordInventory(db, { clusterId, ...of }, entries),

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 /** Where `test/cluster/up` keeps what a running cluster writes. */
 const STATE = process.env['BERTH_CLUSTER_STATE'] ?? '/var/lib/berth-cluster'
@@ -37,6 +37,12 @@ export function kubectlApply(...objects: unknown[]): void {
 /** Containerd of the test cluster's node: what kills a container from outside. */
 export const ctr = (...argv: string[]): string =>
   execFileSync('ctr', ['--address', join(STATE, 'run/containerd.sock'), '--namespace', 'k8s.io', ...argv], { encoding: 'utf8' }).trim()
+
+/** The folder of what a component of the test cluster is compiled to. */
+export const compiled = (component: string): string =>
+  execFileSync('bash', ['-c', '. "$0"; bin_of "$1"', resolve(import.meta.dirname, '../cluster/lib.sh'), component], {
+    encoding: 'utf8',
+  }).trim()
 
 /** A process of the test cluster by its name. */
 export const processOf = (name: string): number => Number(readFileSync(join(STATE, 'run', `${name}.pid`), 'utf8'))

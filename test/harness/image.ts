@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ctr } from './cluster.ts'
 import { workFolder } from './server.ts'
 
@@ -18,6 +18,21 @@ export function pushImage(folder: string, of: { registry: string; name: string; 
   } finally {
     docker('rmi', '--force', local)
   }
+}
+
+/** Berth's own image by its Dockerfile, in a registry; returns its name. */
+export function ownImage(registry: string): string {
+  const local = 'berth-test/berth:test'
+  const certificates = process.env['NODE_EXTRA_CA_CERTS']
+  const secret = certificates ? ['--secret', `id=ca,src=${certificates}`] : []
+  const root = resolve(import.meta.dirname, '../..')
+  execFileSync('/usr/bin/docker', ['build', '--quiet', '--network=host', ...secret, '--tag', local, root], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, DOCKER_BUILDKIT: '1' },
+  })
+  pushPlain(local, { registry, name: 'berth/berth', tag: 'test' })
+  docker('rmi', '--force', local)
+  return `${registry}/berth/berth:test`
 }
 
 /** Docker pushes over HTTP to loopback only; containerd, which the node has, to anywhere it is told. */

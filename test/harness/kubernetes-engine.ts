@@ -17,6 +17,7 @@ export const options: KubernetesOptions = {
   builderImage,
   rootlessBuilds: false,
   podSecurity: 'baseline',
+  addons: [],
 }
 
 export const kubeClient = (): KubeClient =>

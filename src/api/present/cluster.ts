@@ -34,7 +34,7 @@ export function presentCluster(row: ClusterRecord) {
     is_demo: false,
     production: false,
     deployment_status: 'UP_TO_DATE',
-    keda: { enabled: false },
+    keda: { enabled: how.kind === 'kubernetes' && how.addons.includes('keda') },
     features: [],
     engine: row.engine,
     ...(how.kind === 'kubernetes'
@@ -48,6 +48,7 @@ export function presentCluster(row: ClusterRecord) {
           builder_image: how.builderImage,
           rootless_builds: how.rootlessBuilds,
           pod_security: how.podSecurity,
+          addons: how.addons,
         }
       : {}),
   }

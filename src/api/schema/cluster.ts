@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { addonNames } from '../../model/addon.ts'
 import { echoed } from '../route.ts'
 
 const providers = ['AWS', 'SCW', 'GCP', 'DO', 'AZURE', 'OVH', 'CIVO', 'HETZNER', 'ORACLE', 'IBM', 'ON_PREMISE'] as const
@@ -14,6 +15,7 @@ const options = {
   builder_image: z.string().min(1).max(500).nullish(),
   rootless_builds: z.boolean().nullish(),
   pod_security: z.enum(['privileged', 'baseline', 'restricted']).nullish(),
+  addons: z.array(z.enum(addonNames)).max(addonNames.length).nullish(),
 }
 
 export const clusterRequest = z.strictObject({
@@ -73,6 +75,7 @@ export const clusterResponse = z.object({
   builder_image: z.string().optional(),
   rootless_builds: z.boolean().optional(),
   pod_security: z.string().optional(),
+  addons: z.array(z.string()).optional(),
 })
 
 export const clusterStatus = z.object({

@@ -4,7 +4,7 @@ import { AppError } from '../../model/error.ts'
 import type { Client } from '../client.ts'
 import { connect, type Context } from '../context.ts'
 import { DEPLOYMENT_FAILED, say, show, table } from '../output.ts'
-import { organizationOf, pick, type Named } from '../select.ts'
+import { ensureOrganization, organizationOf, pick, type Named } from '../select.ts'
 
 type Cluster = Named & { engine: string; status: string; domain?: string | null }
 type Options = Record<string, string | boolean | undefined> & { json?: boolean }
@@ -24,6 +24,7 @@ const kubernetesOptions = (command: Command): Command =>
     .option('--storage-class <name>', 'StorageClass of volumes; by default the default one')
     .option('--builder-image <image>', 'image of BuildKit')
     .option('--rootless-builds', 'build without privileges; nodes must allow unprivileged user namespaces')
+    .option('--addons <names>', 'what Berth brings where it is missing, of cert-manager,envoy-gateway,metrics-server,keda; empty: nothing')
     .addOption(new Option('--pod-security <level>', 'what pods may ask for').choices(['privileged', 'baseline', 'restricted']))
 
 export function clusterCommand(program: Command): void {
@@ -73,7 +74,7 @@ function add(cluster: Command): void {
     .option('--wait', 'wait until what Berth needs is on it')
     .action(async (options: Options) => {
       const { client, context } = connect()
-      const base = `/organization/${await organizationOf(client, context)}/cluster`
+      const base = `/organization/${await ensureOrganization(client, context)}/cluster`
       const file = options['kubeconfig']
       if (options['engine'] === 'kubernetes' && file === undefined)
         throw new AppError('invalid', 'Name the file of its kubeconfig with --kubeconfig <file>.')
@@ -124,7 +125,10 @@ function fieldsOf(options: Options): Record<string, unknown> {
     ['rootlessBuilds', 'rootless_builds'],
     ['podSecurity', 'pod_security'],
   ]
-  return Object.fromEntries(names.flatMap(([option, field]) => (options[option] === undefined ? [] : [[field, options[option]]])))
+  const addons = options['addons']
+  const list = typeof addons === 'string' ? { addons: addons.split(',').filter((name) => name !== '') } : {}
+  const named = Object.fromEntries(names.flatMap(([option, field]) => (options[option] === undefined ? [] : [[field, options[option]]])))
+  return { ...named, ...list }
 }
 
 function deploy(cluster: Command): void {

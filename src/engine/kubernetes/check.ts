@@ -59,7 +59,7 @@ export async function findings(client: KubeClient, { clusterId, options }: Rende
         client,
         '/apis/metrics.k8s.io/v1beta1',
         'metrics-server',
-        'Install metrics-server: scaling by CPU and memory, and berth app top, need it.',
+        'Let Berth bring it (berth cluster edit --addons metrics-server) or install it: scaling by CPU and memory, and berth app top, need it.',
       ),
     ),
     ask('gateway class', () => classOf(client, options.gatewayClass)),
@@ -161,7 +161,7 @@ export async function gatewayClasses(client: KubeClient): Promise<{ name: string
 
 async function classOf(client: KubeClient, wanted: string | null): Promise<Finding[]> {
   const remedy =
-    'Install Envoy Gateway (its chart brings the Gateway API along) and a GatewayClass; docs/guide/clusters.md has the commands.'
+    'Let Berth bring Envoy Gateway (berth cluster edit --addons envoy-gateway), or install its chart, which brings the Gateway API along, and a GatewayClass.'
   const classes =
     (await gatewayClasses(client).catch((error: unknown) => (isMissing(error) ? null : Promise.reject(error as Error))))?.map(
       (one) => one.name,

@@ -2,20 +2,24 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { AppError, messageOf } from '../../model/error.ts'
 import { systemNamespace } from '../../model/cluster.ts'
 import type { Finding, Provisioning } from '../port.ts'
+import { Addons, type AddonBook, type AddonSource } from './addon/addons.ts'
 import { Objects } from './apply.ts'
 import { ENVOY_CONTROLLER, findings, gatewayClasses } from './check.ts'
 import type { KubeClient } from './client.ts'
 import { Inventory, type InventoryBook } from './inventory.ts'
 import { labels } from './label.ts'
 import { pathTo, type Condition, type KubeObject, type Reference } from './object.ts'
-import { GATEWAY } from './render/name.ts'
+import { CERTIFICATE, GATEWAY } from './render/name.ts'
 import { renderGateway } from './render/gateway.ts'
 import type { RenderContext } from './render/pod.ts'
 
 /** Milliseconds that the gateway may take to get an address and be programmed, and that a namespace may take to go. */
 const GATEWAY_LIMIT = 180_000
 const REMOVAL_LIMIT = 60_000
+const UNINSTALL_LIMIT = 300_000
 const LOOK = 500
+
+const REMEDY = 'let Berth bring Envoy Gateway (berth cluster edit --addons envoy-gateway) or install it, then deploy the cluster again.'
 
 type Gateway = KubeObject & { status?: { conditions?: Condition[]; addresses?: { value: string }[] } }
 
@@ -25,35 +29,47 @@ export class KubernetesProvisioning implements Provisioning {
   readonly #render: RenderContext
   readonly #certificate: () => Promise<{ chain: string; key: string }>
   readonly #objects: Objects
+  readonly #addons: Addons
 
   /** `certificate`: of Berth's own authority, for clusters without an issuer. */
   constructor(
     client: KubeClient,
     render: RenderContext,
-    of: { certificate: () => Promise<{ chain: string; key: string }>; book: InventoryBook },
+    of: {
+      certificate: () => Promise<{ chain: string; key: string }>
+      book: InventoryBook
+      addons: { book: AddonBook; source: AddonSource }
+    },
   ) {
     this.#client = client
     this.#render = render
     this.#certificate = of.certificate
     this.#objects = new Objects(client, new Inventory(of.book))
+    this.#addons = new Addons(client, of.addons)
   }
 
-  check(): Promise<Finding[]> {
-    return findings(this.#client, this.#render)
+  async check(): Promise<Finding[]> {
+    const rows = await findings(this.#client, this.#render)
+    // A cluster that does not answer is one row.
+    return rows.length > 1 ? [...rows, ...(await this.#addons.findings(this.#render.options.addons))] : rows
   }
 
   async install(note: (line: string) => void, signal: AbortSignal): Promise<void> {
     const { options } = this.#render
     const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
     await this.#refuseForeign(namespace)
+    await this.#addons.bring(options.addons, { note, signal })
     const { name: gatewayClass, controller } = await this.#gatewayClass()
     const certificate = options.issuer === null ? await this.#certificate() : null
+    // A certificate of an issuer that was cleared since would be written over Berth's own again and again.
+    if (certificate) await this.#objects.remove({ kind: 'Certificate', namespace, name: CERTIFICATE }, null)
     for (const object of renderGateway(this.#render, { gatewayClass, isEnvoy: controller === ENVOY_CONTROLLER, certificate })) {
       await this.#objects.apply(object, { signal })
       note(`${object.kind} ${object.metadata.name} is applied`)
     }
     note('Waiting until the gateway has an address, for 180 s at most')
     const address = await this.#programmed({ kind: 'Gateway', namespace, name: GATEWAY }, signal)
+    await this.#addons.removeOthers(options.addons, { note, signal })
     note(`The gateway answers at ${address}: let *.${options.domain} point there`)
   }
 
@@ -67,6 +83,11 @@ export class KubernetesProvisioning implements Provisioning {
   }
 
   async uninstall(): Promise<void> {
+    await this.#removeNamespace()
+    await this.#addons.removeOthers([], { note: () => undefined, signal: AbortSignal.timeout(UNINSTALL_LIMIT) })
+  }
+
+  async #removeNamespace(): Promise<void> {
     const reference: Reference = { kind: 'Namespace', namespace: '', name: systemNamespace(this.#render.clusterId.slice(0, 8)) }
     const live = await this.#client.find<KubeObject>('GET', pathTo(reference), { patience: 2000, limit: 5000 })
     if (!live || live.metadata.labels?.[labels.cluster] !== this.#render.clusterId) return
@@ -84,16 +105,13 @@ export class KubernetesProvisioning implements Provisioning {
   async #gatewayClass(): Promise<{ name: string; controller: string }> {
     const wanted = this.#render.options.gatewayClass
     const classes = await gatewayClasses(this.#client).catch((error: unknown) => {
-      throw new AppError(
-        'invalid',
-        `The cluster has no Gateway API (${messageOf(error)}): install Envoy Gateway, then deploy the cluster again.`,
-      )
+      throw new AppError('invalid', `The cluster has no Gateway API (${messageOf(error)}): ${REMEDY}`)
     })
     const found = wanted === null ? classes[0] : classes.find((one) => one.name === wanted)
     if (!found)
       throw new AppError(
         'invalid',
-        `The cluster has the Gateway API, but no GatewayClass${wanted === null ? '' : ` ${wanted}`} that is accepted: install Envoy Gateway, then deploy the cluster again.`,
+        `The cluster has the Gateway API, but no GatewayClass${wanted === null ? '' : ` ${wanted}`} that is accepted: ${REMEDY}`,
       )
     return found
   }

@@ -1,7 +1,6 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import { AppError } from '../../model/error.ts'
 import type { Egress } from '../egress.ts'
+import { send, type Answer } from '../http.ts'
 
 /** Milliseconds a registry may take, and bytes of an answer that are read. */
 const LIMIT = 20_000
@@ -33,7 +32,7 @@ export async function resolveTag(egress: Egress, image: { registryUrl: string; n
 export async function hasImage(egress: Egress, image: { repository: string; digest: string; insecure: boolean }): Promise<boolean> {
   const slash = image.repository.indexOf('/')
   const api = `${image.insecure ? 'http' : 'https'}://${image.repository.slice(0, slash)}`
-  const answer = await send(egress, 'HEAD', `${api}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`, {
+  const answer = await ask(egress, 'HEAD', `${api}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`, {
     accept: MANIFESTS,
   })
   if (answer.status === 200) return true
@@ -43,8 +42,8 @@ export async function hasImage(egress: Egress, image: { repository: string; dige
 
 async function fetchDigest(egress: Egress, at: { api: string; name: string; tag: string }): Promise<string> {
   const url = `${at.api}/v2/${at.name}/manifests/${encodeURIComponent(at.tag)}`
-  const head = async (token?: string): Promise<Answer> =>
-    send(egress, 'HEAD', url, { accept: MANIFESTS, ...(token ? { authorization: `Bearer ${token}` } : {}) })
+  const head = async (token?: string): Promise<Text> =>
+    ask(egress, 'HEAD', url, { accept: MANIFESTS, ...(token ? { authorization: `Bearer ${token}` } : {}) })
   let answer = await head()
   if (answer.status === 401) answer = await head(await anonymousToken(egress, at.api, answer.headers['www-authenticate'] ?? ''))
   if (answer.status === 404) throw new AppError('invalid', `The registry has no image ${at.name} with the tag ${at.tag}.`)
@@ -66,43 +65,16 @@ async function anonymousToken(egress: Egress, api: string, challenge: string): P
   if (url.protocol !== new URL(api).protocol || domain(url.hostname) !== domain(new URL(api).hostname))
     throw new AppError('invalid', `The registry sends to another host for its token (${url.hostname}), which is not followed.`)
   for (const name of ['service', 'scope']) if (field(name)) url.searchParams.set(name, field(name) ?? '')
-  const answer = await send(egress, 'GET', url.href, {})
+  const answer = await ask(egress, 'GET', url.href, {})
   const body = JSON.parse(answer.body || '{}') as { token?: string; access_token?: string }
   const token = body.token ?? body.access_token
   if (answer.status !== 200 || !token) throw new AppError('invalid', `The registry's token service answered ${answer.status}.`)
   return token
 }
 
-type Answer = { status: number; headers: IncomingMessage['headers']; body: string }
+type Text = Omit<Answer, 'body'> & { body: string }
 
-/** Connects to the checked address and follows no redirect. */
-async function send(egress: Egress, method: string, href: string, headers: Record<string, string>): Promise<Answer> {
-  const url = new URL(href)
-  const address = await egress.addressOf(url.hostname, 'registry')
-  const open = url.protocol === 'https:' ? httpsRequest : httpRequest
-  return new Promise((resolve, reject) => {
-    const outgoing = open({
-      method,
-      host: address,
-      servername: url.hostname,
-      port: url.port || (url.protocol === 'https:' ? 443 : 80),
-      path: url.pathname + url.search,
-      headers: { ...headers, host: url.host, 'user-agent': 'berth' },
-      signal: AbortSignal.timeout(LIMIT),
-    })
-    outgoing.once('error', (error) => reject(new AppError('unavailable', `The registry ${url.host} cannot be reached: ${error.message}`)))
-    outgoing.once('response', (response) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > ANSWER_LIMIT) outgoing.destroy(new Error(`its answer is larger than ${ANSWER_LIMIT} bytes`))
-        else chunks.push(chunk)
-      })
-      response.once('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }),
-      )
-    })
-    outgoing.end()
-  })
+async function ask(egress: Egress, method: 'GET' | 'HEAD', href: string, headers: Record<string, string>): Promise<Text> {
+  const answer = await send(egress, method, href, { what: 'registry', limit: LIMIT, size: ANSWER_LIMIT, headers })
+  return { ...answer, body: answer.body.toString() }
 }

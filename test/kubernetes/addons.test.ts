@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compiled, debianImage, digestOf, kubeconfig, kubectl, removeNamespaces } from '../harness/cluster.ts'
+
+import { answersAt, ask } from '../harness/load.ts'
+import { TestServer, until, workFolder } from '../harness/server.ts'
+
+type Finding = { what: string; found: string; ok: boolean; remedy: string }
+type Cluster = { id: string; keda: { enabled: boolean }; addons: string[] }
+
+const domain = 'addons.test'
+const folder = workFolder('addons')
+let server: TestServer
+let place: { organizationId: string; clusterId: string; environmentId: string }
+const base = (): string => `/organization/${place.organizationId}/cluster/${place.clusterId}`
+
+/** cert-manager's controllers as the test cluster runs them, with an authority of the cluster's own: what a catalogue has of it. */
+function certManager(): { definitions: string; parts: string } {
+  const crds = join(compiled('certs'), 'crds')
+  const names = readdirSync(crds).filter((name) => name.endsWith('.yaml'))
+  const values: Record<string, string> = { tools_image: 'localhost/tools:1', gateway_api: 'true', certs_bin: compiled('certs') }
+  const parts = readFileSync(resolve(import.meta.dirname, '../cluster/certs/certs.yaml'), 'utf8')
+    .replace(/@(\w+)@/g, (_, name: string) => values[name] ?? '')
+    .split(/^---$/m)
+    .filter((document) => !/pebble|acme:/.test(document))
+  return { definitions: names.map((name) => readFileSync(join(crds, name), 'utf8')).join('\n---\n'), parts: parts.join('\n---\n') }
+}
+
+/** Writes a catalogue of one version; `sums` are those of the files unless given otherwise. */
+function publish(version: string, files: Record<string, string>, sums: Record<string, string> = {}): void {
+  mkdirSync(join(folder, version), { recursive: true })
+  const listed = Object.entries(files).map(([name, text]) => {
+    writeFileSync(join(folder, version, name), text)
+    return { path: `${version}/${name}`, sha256: sums[name] ?? createHash('sha256').update(text).digest('hex') }
+  })
+  writeFileSync(join(folder, 'catalog.json'), JSON.stringify({ 'cert-manager': { version, files: listed } }))
+}
+
+const edit = (more: Record<string, unknown>): Promise<Cluster> =>
+  server.client.put<Cluster>(base(), { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', ...more })
+
+async function deploy(): Promise<{ lines: string; error: string | null }> {
+  await server.client.post(`${base()}/deploy`)
+  await until(
+    'the cluster to be deployed',
+    240,
+    async () => (await server.client.get<{ status: string }>(`${base()}/status`)).status !== 'DEPLOYING',
+  )
+  const { lines, error } = await server.client.get<{ lines: string[]; error: string | null }>(`${base()}/deployLog`)
+  return { lines: lines.join('\n'), error }
+}
+
+const row = async (what: string): Promise<Finding | undefined> =>
+  (await server.client.list<Finding>(`${base()}/check`)).find((one) => one.what === what)
+
+const note = (text: string): string =>
+  JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'note', namespace: 'cert-manager' }, data: { text } })
+
+beforeAll(async () => {
+  expect(kubectl('api-versions')).not.toContain('cert-manager.io')
+  const { definitions, parts } = certManager()
+  publish('1.0.0', { 'definitions.yaml': definitions, 'cert-manager.yaml': parts, 'note.yaml': note('first') })
+  server = await TestServer.start({ BERTH_ADDONS: folder })
+  place = await server.place('kubernetes', { kubeconfig: kubeconfig(), domain })
+  server.leftovers.push(() => removeNamespaces(place.clusterId))
+})
+afterAll(async () => {
+  await server.remove()
+  kubectl('delete', 'namespace', 'cert-manager', '--ignore-not-found', '--wait=false')
+})
+
+describe('deploying a cluster brings what is asked and missing', () => {
+  test('and nothing that is not in the catalogue: the error says what is', async () => {
+    expect((await edit({ keda: { enabled: true } })).keda).toEqual({ enabled: true })
+    const { error } = await deploy()
+    expect(error).toBe(`The catalogue ${folder} has no keda; it has cert-manager. Add it there, or install it on the cluster yourself.`)
+    expect((await edit({ keda: { enabled: false } })).addons).toEqual([])
+  })
+
+  test('and nothing of a file that is not what the catalogue says', async () => {
+    const { definitions, parts } = certManager()
+    publish(
+      '1.0.0',
+      { 'definitions.yaml': definitions, 'cert-manager.yaml': parts, 'note.yaml': note('first') },
+      { 'note.yaml': '0'.repeat(64) },
+    )
+    await edit({ addons: ['cert-manager', 'envoy-gateway', 'metrics-server'], certificate_issuer: 'berth-ca' })
+    expect((await deploy()).error).toMatch(
+      /^1\.0\.0\/note\.yaml of the catalogue has the checksum [0-9a-f]{64}, expected 0{64}: nothing was installed/,
+    )
+    expect(kubectl('api-versions')).not.toContain('cert-manager.io')
+    expect(await row('cert-manager')).toMatchObject({ found: 'missing', ok: false })
+    publish('1.0.0', { 'definitions.yaml': definitions, 'cert-manager.yaml': parts, 'note.yaml': note('first') })
+  })
+
+  test('it is installed, its definitions first, and waited for; what the cluster has already is used', async () => {
+    const { lines, error } = await deploy()
+    expect(error).toBeNull()
+    expect(lines).toContain('envoy-gateway is on the cluster already: it is used as it is')
+    expect(lines).toContain('metrics-server is on the cluster already: it is used as it is')
+    expect(lines).toContain('cert-manager 1.0.0: installing')
+    expect(lines).toContain('cert-manager 1.0.0 runs')
+    expect(await row('cert-manager')).toEqual({ what: 'cert-manager', found: '1.0.0, brought by Berth', ok: true, remedy: '' })
+    expect(await row('certificates')).toMatchObject({ ok: true })
+    expect((await deploy()).lines).toContain('cert-manager 1.0.0 is there')
+  })
+
+  test('and applications are answered for with a certificate of its issuer', async () => {
+    const registry = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
+      name: 'local',
+      kind: 'GENERIC_CR',
+      url: `http://${debianImage.repository.split('/')[0] ?? ''}`,
+      config: {},
+    })
+    expect(await digestOf(debianImage)).toMatch(/^sha256:/)
+    const program =
+      'use IO::Socket::INET; my $l = IO::Socket::INET->new(LocalPort => 8080, Listen => 9, ReuseAddr => 1); while (my $c = $l->accept) { <$c>; print $c "HTTP/1.0 200 OK\\r\\n\\r\\nhello"; close $c }'
+    const app = await server.client.post<{ id: string }>(`/environment/${place.environmentId}/container`, {
+      name: 'web',
+      registry_id: registry.id,
+      image_name: 'library/debian',
+      tag: debianImage.tag,
+      arguments: ['perl', '-e', program],
+      healthchecks: {},
+      cpu: 20,
+      memory: 64,
+      ports: [{ internal_port: 8080, publicly_accessible: true, protocol: 'HTTP' }],
+    })
+    await server.client.post(`/container/${app.id}/deploy`, { image_tag: debianImage.tag })
+    await until(
+      'it to be deployed',
+      90,
+      async () => (await server.client.get<{ state: string }>(`/container/${app.id}/status`)).state === 'DEPLOYED',
+    )
+    const [link] = await server.client.list<{ url: string }>(`/container/${app.id}/link`)
+    const namespace = `--namespace=berth-z${place.clusterId.slice(0, 8)}`
+    answersAt(domain, kubectl('get', 'gateway', 'berth', namespace, '--output=jsonpath={.status.addresses[0].value}'))
+    const authority = join(folder, 'authority.pem')
+    const secret = kubectl('get', 'secret', 'berth-ca', '--namespace=cert-manager', '--output=jsonpath={.data.tls\\.crt}')
+    writeFileSync(authority, Buffer.from(secret, 'base64'))
+    expect(await ask(link?.url ?? '', authority)).toEqual({ status: 200, body: 'hello' })
+  })
+
+  test('another version in the catalogue is told, upgrades it, and takes away what it does not have any more', async () => {
+    const { definitions, parts } = certManager()
+    const changed = parts.replace('{app: cert-manager}}\n    spec', '{app: cert-manager, version: second}}\n    spec')
+    expect(changed).not.toBe(parts)
+    publish('1.1.0', { 'definitions.yaml': definitions, 'cert-manager.yaml': changed })
+    expect(await row('cert-manager')).toMatchObject({ found: '1.0.0, brought by Berth; the catalogue has 1.1.0', ok: true })
+    const { lines, error } = await deploy()
+    expect(error).toBeNull()
+    expect(lines).toContain('cert-manager 1.1.0: upgrading from 1.0.0')
+    expect(kubectl('get', 'pods', '--namespace=cert-manager', '--selector=version=second', '--output=name')).not.toBe('')
+    expect(kubectl('get', 'configmaps', '--namespace=cert-manager', '--output=name')).not.toContain('note')
+  })
+
+  test('what is asked no more is removed; a definition that somebody uses stays, until it is used no more', async () => {
+    kubectl('create', 'namespace', 'somebody')
+    server.leftovers.push(() => void kubectl('delete', 'namespace', 'somebody', '--ignore-not-found', '--wait=false'))
+    const issuer = {
+      apiVersion: 'cert-manager.io/v1',
+      kind: 'Issuer',
+      metadata: { name: 'theirs', namespace: 'somebody' },
+      spec: { selfSigned: {} },
+    }
+    writeFileSync(join(folder, 'issuer.json'), JSON.stringify(issuer))
+    kubectl('apply', '--filename', join(folder, 'issuer.json'))
+    await edit({ addons: [], certificate_issuer: '' })
+    const { lines, error } = await deploy()
+    expect(error).toBeNull()
+    expect(lines).toContain('CustomResourceDefinition issuers.cert-manager.io stays')
+    expect(kubectl('get', 'crds', '--output=name').match(/\S+cert-manager\.io/g)).toEqual([
+      'customresourcedefinition.apiextensions.k8s.io/issuers.cert-manager.io',
+    ])
+    expect(kubectl('get', 'namespaces', '--output=name')).not.toContain('cert-manager')
+    expect(kubectl('get', 'issuers', '--namespace=somebody', '--output=name')).toContain('theirs')
+    kubectl('delete', 'namespace', 'somebody')
+    expect((await deploy()).lines).toContain('cert-manager is removed')
+    expect(kubectl('api-versions')).not.toContain('cert-manager.io')
+  })
+})
