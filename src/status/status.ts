@@ -1,8 +1,9 @@
 import type { Application } from '../model/application.ts'
 import { instanceCount } from '../model/application.ts'
 import type { Deployment, Explanation, Part } from '../model/deployment.ts'
-import type { Observation } from '../model/observation.ts'
+import type { Instance, Observation } from '../model/observation.ts'
 import { explainExit, explainInstances } from './explain/instances.ts'
+import { explainWaiting } from './explain/waiting.ts'
 
 /** How the last action on an application stands: from its part alone. */
 export type Outcome = {
@@ -67,8 +68,11 @@ function healthOf(application: Application, observation: Observation | undefined
   if (ready >= Math.min(wanted, Math.max(1, serving.length)) && serving.every((instance) => instance.state === 'ready'))
     return ready > 0 ? 'running' : 'error'
   if (ready > 0) return 'warning'
-  return serving.some((instance) => instance.state === 'starting' && instance.lastExit === null) ? 'starting' : 'error'
+  return serving.some((one) => one.state === 'starting' && one.lastExit === null && !isHeldUp(one)) ? 'starting' : 'error'
 }
+
+/** Something that has a name keeps it from starting: nobody should be told that it is about to. */
+const isHeldUp = ({ waiting }: Instance): boolean => (waiting ? explainWaiting(waiting, '') !== undefined : false)
 
 function freshnessOf(application: Application, releasedAt: Date | null): ApplicationStatus['freshness'] {
   if (!application.servingReleaseId || !releasedAt) return 'never-deployed'

@@ -5,17 +5,17 @@ import { freePort, until, workFolder } from './server.ts'
 
 export type Registry = { port: number; stop: () => void }
 
-/** A real registry (Debian's docker-registry) on loopback, empty, without TLS. */
-export async function startRegistry(): Promise<Registry> {
+/** A real registry (Debian's docker-registry), empty, without TLS, on loopback unless it is to be reached from pods. */
+export async function startRegistry(address = '127.0.0.1'): Promise<Registry> {
   const port = await freePort()
   const folder = workFolder(`registry-${port}`)
   writeFileSync(
     join(folder, 'config.yml'),
-    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: 127.0.0.1:${port}}\n`,
+    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: ${address}:${port}}\n`,
   )
   const child = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: 'ignore' })
   await until('the registry to answer', 20, () =>
-    fetch(`http://127.0.0.1:${port}/v2/`).then(
+    fetch(`http://${address}:${port}/v2/`).then(
       (answer) => answer.ok,
       () => false,
     ),

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { compiled, debianImage, digestOf, kubeconfig, kubectl, removeNamespaces } from '../harness/cluster.ts'
+import { compiled, debianImage, kubeconfig, kubectl, removeNamespaces } from '../harness/cluster.ts'
 
+import { act, createWeb } from '../harness/deploy.ts'
 import { answersAt, ask } from '../harness/load.ts'
 import { TestServer, until, workFolder } from '../harness/server.ts'
 
@@ -108,32 +109,11 @@ describe('deploying a cluster brings what is asked and missing', () => {
   })
 
   test('and applications are answered for with a certificate of its issuer', async () => {
-    const registry = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
-      name: 'local',
-      kind: 'GENERIC_CR',
-      url: `http://${debianImage.repository.split('/')[0] ?? ''}`,
-      config: {},
-    })
-    expect(await digestOf(debianImage)).toMatch(/^sha256:/)
     const program =
       'use IO::Socket::INET; my $l = IO::Socket::INET->new(LocalPort => 8080, Listen => 9, ReuseAddr => 1); while (my $c = $l->accept) { <$c>; print $c "HTTP/1.0 200 OK\\r\\n\\r\\nhello"; close $c }'
-    const app = await server.client.post<{ id: string }>(`/environment/${place.environmentId}/container`, {
-      name: 'web',
-      registry_id: registry.id,
-      image_name: 'library/debian',
-      tag: debianImage.tag,
-      arguments: ['perl', '-e', program],
-      healthchecks: {},
-      cpu: 20,
-      memory: 64,
-      ports: [{ internal_port: 8080, publicly_accessible: true, protocol: 'HTTP' }],
-    })
-    await server.client.post(`/container/${app.id}/deploy`, { image_tag: debianImage.tag })
-    await until(
-      'it to be deployed',
-      90,
-      async () => (await server.client.get<{ state: string }>(`/container/${app.id}/status`)).state === 'DEPLOYED',
-    )
+    const image = `${debianImage.repository}:${debianImage.tag}`
+    const app = await createWeb(server.client, { ...place, image }, { arguments: ['perl', '-e', program] })
+    await act(server.client, { ...app, ...place }, { verb: 'deploy', expected: 'DEPLOYED' })
     const [link] = await server.client.list<{ url: string }>(`/container/${app.id}/link`)
     const namespace = `--namespace=berth-z${place.clusterId.slice(0, 8)}`
     answersAt(domain, kubectl('get', 'gateway', 'berth', namespace, '--output=jsonpath={.status.addresses[0].value}'))

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { kubectl, kubectlApply, kubectlJson, processOf, registryName } from '../harness/cluster.ts'
-import { deploymentLog, quick, type Service } from '../harness/deploy.ts'
+import { act as actOn, createWeb, deploymentLog, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
 import { pushImage } from '../harness/image.ts'
 import { ask } from '../harness/load.ts'
@@ -24,14 +24,8 @@ const state = async (): Promise<string> => (await server.client.get<{ state: str
 const get = <T>(kind: string): T => kubectlJson<T>('get', kind, name, '--namespace', namespace)
 const has = (kind: string): boolean => kubectl('get', kind, name, '--namespace', namespace, '--ignore-not-found', '--output', 'name') !== ''
 
-async function act(verb: string, expected: string, seconds = 90): Promise<void> {
-  await server.client.post(`${path()}/${verb}`)
-  await until(`${verb} to end in ${expected}`, seconds, async () => {
-    const now = await state()
-    if (now.endsWith('_ERROR')) throw new Error(`${now}: ${await deploymentLog(server.client, place.environmentId)}`)
-    return now === expected
-  })
-}
+const act = (verb: string, expected: string, seconds = 90): Promise<void> =>
+  actOn(server.client, { ...app, ...place }, { verb, expected, seconds })
 
 async function change(more: Record<string, unknown>): Promise<void> {
   const now = await server.client.get<Record<string, unknown>>(path())
@@ -43,25 +37,8 @@ beforeAll(async () => {
   server = await TestServer.start()
   place = await ground.place(server)
   pushImage(resolve(import.meta.dirname, '../harness/images'), { registry: registryName, name: 'team/changes', tag: '1' })
-  const registry = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
-    name: 'test',
-    kind: 'GENERIC_CR',
-    url: `http://${registryName}`,
-    config: {},
-  })
-  app = await server.client.post<Service>(`/environment/${place.environmentId}/container`, {
-    name: 'changes',
-    registry_id: registry.id,
-    image_name: 'team/changes',
-    tag: '1',
-    healthchecks: {},
-    cpu: 20,
-    memory: 64,
-    min_running_instances: 2,
-    max_running_instances: 2,
-    ports: [{ internal_port: 8080, publicly_accessible: true, protocol: 'HTTP' }],
-  })
-  await server.client.put(`${path()}/advancedSettings`, quick)
+  const image = `${registryName}/team/changes:1`
+  app = await createWeb(server.client, { ...place, image }, { name: 'changes', min_running_instances: 2, max_running_instances: 2 })
   url = (await server.client.list<{ url: string }>(`${path()}/link`))[0]?.url ?? ''
   await act('deploy', 'DEPLOYED')
   namespace = kubectl(

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { debianImage, digestOf, kubectl, kubectlApply, registryName } from '../harness/cluster.ts'
+import { ctr, debianImage, digestOf, kubectl, kubectlApply, registryName } from '../harness/cluster.ts'
 import { deploymentLog, quick, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
-import { TestServer, until, type Place } from '../harness/server.ts'
+import { pushImage } from '../harness/image.ts'
+import { startRegistry } from '../harness/registry.ts'
+import { TestServer, until, workFolder, type Place } from '../harness/server.ts'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 type Explained = {
   state: string
@@ -57,6 +61,24 @@ async function failing(
   return told
 }
 
+/** An image of its own, which differs from every other by a layer. */
+function image(name: string, registry: string): void {
+  const folder = workFolder(name)
+  writeFileSync(join(folder, 'name'), name)
+  writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nCOPY name /name\n')
+  pushImage(folder, { registry, name: `test/${name}`, tag: '1' })
+}
+
+/** Whether the cluster refuses a pod without a team by now: rules take a moment to be known to the API server. */
+function refuses(where: string): boolean {
+  try {
+    kubectl('run', 'probe', '--image=none', '--namespace', where, '--dry-run=server')
+    return false
+  } catch (error) {
+    return String(error).includes('every pod needs a team')
+  }
+}
+
 beforeAll(async () => {
   server = await TestServer.start()
   place = await ground.place(server)
@@ -80,7 +102,7 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
   })
 
   test('too little memory', async () => {
-    const told = await failing('hungry', { memory: 32, arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'] })
+    const told = await failing('hungry', { cpu: 500, memory: 32, arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'] })
     expect(told.explanation?.reason).toBe('OutOfMemory')
   })
 
@@ -97,6 +119,83 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
       .catch(() => undefined)
     expect(await deploy(app)).toBe('BUILD_ERROR')
     expect((await explain(app)).explanation?.message).toContain('has no image library/debian with the tag never')
+    await server.client.delete(`/container/${app.id}`)
+  })
+
+  test('a registry that Berth reaches and the nodes do not', async () => {
+    const address = registryName.split(':')[0] ?? ''
+    const other = await startRegistry(address)
+    try {
+      const name = `${address}:${other.port}`
+      image('far', name)
+      const { id } = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
+        name: 'far',
+        kind: 'GENERIC_CR',
+        url: `http://${name}`,
+        config: {},
+      })
+      const told = await failing('far', { registry_id: id, image_name: 'test/far', tag: '1' })
+      expect(told.explanation?.reason).toBe('RegistryUnreachable')
+      expect(told.explanation?.evidence.join('\n')).toContain('HTTP response to HTTPS')
+    } finally {
+      other.stop()
+    }
+  })
+
+  test('an image that its registry does not have any more when a node needs it', async () => {
+    image('vanished', registryName)
+    const app = await create('vanished', { image_name: 'test/vanished', tag: '1' })
+    expect(await deploy(app)).toBe('DEPLOYED')
+    const repository = `${registryName}/test/vanished`
+    const digest = await digestOf({ repository, tag: '1' })
+    await fetch(`http://${registryName}/v2/test/vanished/manifests/${digest}`, { method: 'DELETE' })
+    const pod = kubectl('get', 'pods', '--namespace', namespace(), '--selector', `berth/application=${app.id}`, '--output=name')
+    for (const one of ctr('images', 'ls', '-q')
+      .split('\n')
+      .filter((name) => name.startsWith(repository)))
+      ctr('images', 'rm', '--sync', one)
+    kubectl('delete', pod, '--namespace', namespace(), '--wait=false')
+    await until('it to be told', 60, async () => (await explain(app)).explanation?.reason === 'ImageNotFound')
+    expect((await explain(app)).explanation?.message).toContain('does not exist in its registry')
+    await server.client.delete(`/container/${app.id}`)
+  })
+
+  test('a rule of the cluster that refuses it, at once and in its words', async () => {
+    const match = { matchLabels: { 'kubernetes.io/metadata.name': namespace() } }
+    const policy = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: 'berth-test-team' } }
+    const resourceRules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }]
+    const validations = [{ expression: 'has(object.metadata.labels.team)', message: 'every pod needs a team' }]
+    kubectlApply(
+      { ...policy, kind: 'ValidatingAdmissionPolicy', spec: { matchConstraints: { resourceRules }, validations } },
+      {
+        ...policy,
+        kind: 'ValidatingAdmissionPolicyBinding',
+        spec: { policyName: 'berth-test-team', validationActions: ['Deny'], matchResources: { namespaceSelector: match } },
+      },
+    )
+    try {
+      await until('the rule to hold', 30, () => Promise.resolve(refuses(namespace())))
+      const told = await failing('denied', {})
+      expect(told.explanation).toMatchObject({
+        reason: 'AdmissionDenied',
+        message: expect.stringContaining('every pod needs a team') as string,
+      })
+      expect(told.seconds).toBeLessThan(20)
+    } finally {
+      kubectl('delete', 'validatingadmissionpolicybinding/berth-test-team', 'validatingadmissionpolicy/berth-test-team')
+    }
+  })
+
+  test('too many temporary files: it is evicted', async () => {
+    const app = await create('files', {
+      cpu: 500,
+      ephemeral_storage_in_gib: 1,
+      arguments: ['-e', 'sleep 5; open my $f, ">", "/tmp/x"; print $f "x" x 1048576 for 1..1300; close $f; sleep 1 while 1'],
+    })
+    expect(await deploy(app)).toBe('DEPLOYED')
+    let told: Explained['explanation'] = null
+    await until('it to be told', 120, async () => (told = (await explain(app)).explanation)?.reason === 'Evicted')
+    expect(told).toMatchObject({ remedy: expect.stringContaining('ephemeral_storage_in_gib') as string })
     await server.client.delete(`/container/${app.id}`)
   })
 

@@ -48,7 +48,7 @@ export class KubeClient {
     const way = this.#way
     this.#way = undefined
     void way?.then(
-      ({ agent }) => agent.destroy(),
+      ({ agent }) => closeIdle(agent),
       () => undefined,
     )
   }
@@ -126,6 +126,11 @@ export class KubeClient {
     const address = await this.#reaching.address(url.hostname)
     return { access, url, address, agent: new Agent({ keepAlive: true, maxSockets: 64, keepAliveMsecs: 10_000 }) }
   }
+}
+
+/** Calls that are under way on other connections have nothing to do with one that broke. */
+function closeIdle(agent: Agent): void {
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
 }
 
 const prefixOf = (url: URL): string => url.pathname.replace(/\/+$/, '')

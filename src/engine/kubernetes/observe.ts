@@ -1,4 +1,5 @@
 import type { Evidence, Exit, Instance, Observation, Waiting } from '../../model/observation.ts'
+import { shortened } from '../../model/text.ts'
 import { timeOf, type KubeEvent } from './cache.ts'
 import { labels, rolloutIn } from './label.ts'
 import type { Condition, KubeObject } from './object.ts'
@@ -225,7 +226,7 @@ function evidenceOf(pods: Pod[], instances: Instance[], seen: Seen): Evidence[] 
       at: new Date(timeOf(event)).toISOString(),
       kind: event.reason,
       instance: pod.metadata.name,
-      message: `${event.reason}: ${event.message.slice(0, 500)}`,
+      message: `${event.reason}: ${shortened(event.message, 500)}`,
     })),
   )
   const exits = instances.flatMap(({ name, lastExit }) =>

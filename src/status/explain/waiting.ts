@@ -1,5 +1,6 @@
 import type { Explanation } from '../../model/deployment.ts'
 import type { Waiting } from '../../model/observation.ts'
+import { shortened } from '../../model/text.ts'
 import { explainScheduling } from './scheduling.ts'
 
 /**
@@ -10,10 +11,7 @@ type Patience = 'at-once' | 'never' | number
 export type Verdict = { explanation: Explanation; patience: Patience }
 
 type Row = { reason: RegExp; message?: RegExp; tell: (message: string) => Omit<Explanation, 'evidence'>; patience: Patience }
-const quoted = (message: string): string => {
-  const clean = message.replace(/\s+/g, ' ').trim()
-  return clean.length > 400 ? `${clean.slice(0, 400)}…` : clean
-}
+const quoted = (message: string): string => shortened(message.replace(/\s+/g, ' ').trim(), 400)
 const pull = /^(ErrImagePull|ImagePullBackOff|RegistryUnavailable|ErrImageNeverPull)$/
 const config = /^CreateContainerConfigError$/
 const create = /^(CreateContainerError|RunContainerError|StartError|ContainerCannotRun|CrashLoopBackOff)$/

@@ -62,7 +62,8 @@ export function renderGateway(
         rules: [{ filters: [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https', port: 443, statusCode: 301 } }] }],
       },
     },
-    // Where no instance is ready Envoy would send to those that are not (its panic mode): the answer is 503 instead.
+    // Where no instance is ready Envoy would send to those that are not (its panic mode): the answer is 503 instead. A request that no
+    // instance has taken, because the one chosen is gone and the gateway does not know yet, goes to another.
     ...(of.isEnvoy
       ? [
           {
@@ -72,6 +73,7 @@ export function renderGateway(
             spec: {
               targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: GATEWAY }],
               healthCheck: { panicThreshold: 0 },
+              retry: { numRetries: 2, retryOn: { triggers: ['connect-failure', 'refused-stream'] } },
             },
           },
         ]

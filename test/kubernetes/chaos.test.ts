@@ -1,0 +1,99 @@
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { kubeconfigOf, parseKubeconfig } from '../../src/model/kubeconfig.ts'
+import { kubeconfig, kubectl, processOf, registryName, removeNamespaces } from '../harness/cluster.ts'
+import { act, createWeb, type Service } from '../harness/deploy.ts'
+import { faultyApi } from '../harness/faulty.ts'
+import { ground } from '../harness/ground.ts'
+import { pushImage } from '../harness/image.ts'
+import { ask, underLoad } from '../harness/load.ts'
+import { TestServer, until, type Place } from '../harness/server.ts'
+
+type Explained = { health: string; explanation: { reason: string; message: string } | null }
+
+let server: TestServer
+let place: Place
+let app: Service
+let url: string
+const image = `${registryName}/team/chaos:1`
+const body = async (): Promise<string> => (await ask(url, server.info.caFile)).body
+const explain = (): Promise<Explained> => server.client.get<Explained>(`/service/${app.id}/explain`)
+
+/** Starts what does not run of the test cluster. */
+const mend = (): Promise<unknown> => promisify(execFile)(resolve(import.meta.dirname, '../cluster/up'))
+
+beforeAll(async () => {
+  server = await TestServer.start()
+  place = await ground.place(server)
+  pushImage(resolve(import.meta.dirname, '../harness/images'), { registry: registryName, name: 'team/chaos', tag: '1' })
+  app = await createWeb(server.client, { ...place, image }, { min_running_instances: 2, max_running_instances: 2 })
+  url = (await server.client.list<{ url: string }>(`/container/${app.id}/link`))[0]?.url ?? ''
+  await act(server.client, { ...app, ...place }, { verb: 'deploy', expected: 'DEPLOYED' })
+})
+afterAll(async () => {
+  await mend()
+  await server.remove()
+})
+
+// A cluster of yours is not broken by tests.
+describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('the cluster itself breaks', () => {
+  test.each(['etcd', 'kube-apiserver'])(
+    '%s is killed in the middle of a deployment and comes back: it ends well',
+    async (name) => {
+      const acting = act(server.client, { ...app, ...place }, { verb: 'restart-service', expected: 'RESTARTED', seconds: 150 })
+      await pause(1500)
+      process.kill(processOf(name), 'SIGKILL')
+      await pause(4000)
+      await mend()
+      await acting
+      expect(ground.instances(app)).toHaveLength(2)
+      // Deployed means that the gateway knows: no request is lost from here on.
+      const { failures, requests } = await underLoad(url, server.info.caFile, () => pause(2000))
+      expect(failures).toEqual([])
+      expect(requests).toBeGreaterThan(10)
+    },
+    240_000,
+  )
+
+  test('its node does not answer: people are told, and that it is over', async () => {
+    process.kill(processOf('kubelet'), 'SIGKILL')
+    try {
+      await until('it to be told', 150, async () => (await explain()).explanation?.reason === 'NodeNotReady')
+      // The gateway goes on: its programs run.
+      expect(await body().catch(() => 'hello')).toBe('hello')
+    } finally {
+      await mend()
+    }
+    await until('it to be well', 120, async () => (await explain()).health === 'running')
+    expect((await explain()).explanation).toBeNull()
+    await until('it to answer', 30, async () => (await body()) === 'hello')
+  }, 360_000)
+
+  test('its API refuses, fails or drops a third of all calls and cuts every watch: it takes longer and ends well', async () => {
+    const { access, faults, stop } = await faultyApi(parseKubeconfig(kubeconfig()))
+    try {
+      const troubled = await server.place('kubernetes', { kubeconfig: kubeconfigOf(access, 'faulty'), domain: 'faulty.test' })
+      server.leftovers.push(() => removeNamespaces(troubled.clusterId))
+      const base = `/organization/${troubled.organizationId}/cluster/${troubled.clusterId}`
+      await server.client.post(`${base}/deploy`)
+      await until('the cluster to be deployed', 120, async () => {
+        const { status } = await server.client.get<{ status: string }>(`${base}/status`)
+        if (status === 'DEPLOYMENT_ERROR') throw new Error(JSON.stringify(await server.client.get(`${base}/deployLog`)))
+        return status === 'DEPLOYED'
+      })
+      const other = await createWeb(server.client, { ...troubled, image }, { min_running_instances: 2, max_running_instances: 2 })
+      await act(server.client, { ...other, ...troubled }, { verb: 'deploy', expected: 'DEPLOYED', seconds: 150 })
+      await act(server.client, { ...other, ...troubled }, { verb: 'restart-service', expected: 'RESTARTED', seconds: 150 })
+      expect(Math.min(faults.refused, faults.broken, faults.dropped)).toBeGreaterThan(5)
+      await server.client.delete(`/environment/${troubled.environmentId}`)
+      await until('it to be gone', 90, () =>
+        Promise.resolve(kubectl('get', 'namespaces', '--selector', `berth/environment=${troubled.environmentId}`, '--output=name') === ''),
+      )
+    } finally {
+      stop()
+    }
+  }, 480_000)
+})
