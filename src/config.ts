@@ -51,6 +51,13 @@ export const settings = {
     .describe(
       'Catalogue of add-ons for Kubernetes clusters: a folder or an HTTPS address with `catalog.json` and the manifests that it names.',
     ),
+  BERTH_KEPT_RELEASES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(20)
+    .describe('How many releases of each application keep the image that was built for them, beside the serving one.'),
   BERTH_TOKEN_FILE: z
     .string()
     .startsWith('/')
@@ -109,6 +116,7 @@ export function readConfig(environment: Record<string, string | undefined>) {
     gitFolder: value.BERTH_GIT_DIR ?? join(value.BERTH_HOME, 'git'),
     masterKeyFile: value.BERTH_MASTER_KEY_FILE ?? join(value.BERTH_HOME, 'master.key'),
     addons: value.BERTH_ADDONS,
+    keptReleases: value.BERTH_KEPT_RELEASES,
     tokenFile: value.BERTH_TOKEN_FILE ?? join(value.BERTH_HOME, 'token'),
     node: value.BERTH_NODE,
     logLevel: value.BERTH_LOG_LEVEL,

@@ -80,6 +80,7 @@ async function main(): Promise<void> {
     owner: `${config.node}/${process.pid}/${newId().slice(0, 8)}`,
     node: config.node,
     seat: `${hostname()}:${config.home}`,
+    keptReleases: config.keptReleases,
     folders,
   }
   await ensureFirstToken(db, firstToken(config.tokenFile), `of ${config.tokenFile}`)

@@ -1,5 +1,5 @@
 import { addonNames, type AddonName } from '../model/addon.ts'
-import { kubernetesOptions, type KubernetesOptions } from '../model/cluster.ts'
+import { kubernetesOptions, type EnvironmentQuota, type KubernetesOptions } from '../model/cluster.ts'
 import { invalid } from '../model/error.ts'
 import { isDnsLabel } from '../model/name.ts'
 import type { ClusterRequest } from './schema/cluster.ts'
@@ -36,6 +36,7 @@ export function parseKubernetesOptions(body: Partial<ClusterRequest>, before: Ku
     rootlessBuilds: body.rootless_builds ?? before?.rootlessBuilds ?? false,
     podSecurity: body.pod_security ?? before?.podSecurity ?? 'baseline',
     addons: addonsIn(body, before),
+    environmentQuota: quotaIn(body, before),
   })
 }
 
@@ -52,6 +53,13 @@ function addonsIn(body: Partial<ClusterRequest>, before: KubernetesOptions | nul
   const asked = new Set(body.addons ?? before?.addons ?? [])
   if (body.keda) asked[body.keda.enabled ? 'add' : 'delete']('keda')
   return addonNames.filter((name) => asked.has(name))
+}
+
+/** As a whole: what is not named of a quota is not limited, and a quota of nothing is none. */
+function quotaIn({ environment_quota: sent }: Partial<ClusterRequest>, before: KubernetesOptions | null): EnvironmentQuota | null {
+  if (sent === undefined) return before?.environmentQuota ?? null
+  const quota = { cpuMilli: sent?.cpu ?? null, memoryMib: sent?.memory ?? null, instances: sent?.instances ?? null }
+  return Object.values(quota).some((limit) => limit !== null) ? quota : null
 }
 
 function builderIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): string {

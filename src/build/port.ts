@@ -21,6 +21,8 @@ export interface Builder {
   made(image: Image): boolean
   /** Whether an image made before is still there. */
   has(image: Image): Promise<boolean>
+  /** Removes one of its own; an image that is gone already is no error. Throws `conflict` while something uses it. */
+  remove(image: Image): Promise<void>
   /** Local ids of base images, part of the build key. */
   identify(reference: string): Promise<string | null>
   check(): Promise<{ what: string; found: string; ok: boolean; remedy: string }[]>

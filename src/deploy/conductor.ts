@@ -1,4 +1,6 @@
+import { messageOf } from '../model/error.ts'
 import { claimDeployment } from '../store/deployment.ts'
+import { collectImages } from './collect.ts'
 import type { ClusterRow, Dependencies } from './dependencies.ts'
 import { LEASE, runDeployment } from './run.ts'
 
@@ -57,7 +59,12 @@ export class Conductor {
     )
     const running = runDeployment(this.#deps, cluster, deployment, this.#stop.signal)
     this.#running.add(running)
-    void running.finally(() => this.#running.delete(running))
+    void running
+      .then(() => collectImages(this.#deps, cluster))
+      .catch((error: unknown) =>
+        this.#deps.log.warn({ cluster: cluster.name, error: messageOf(error) }, 'old images could not be looked for'),
+      )
+      .finally(() => this.#running.delete(running))
     return true
   }
 }

@@ -35,5 +35,7 @@ export type Dependencies = {
   node: string
   /** The locked folder of this process: leases that it left behind are its own to take back. */
   seat: string
+  /** How many releases of each application keep their image, beside the serving one. */
+  keptReleases: number
   folders: { mirrors: string; work: string; git: string }
 }

@@ -16,7 +16,7 @@ import { checkedEntries, checkOut, readDockerfile, treeId } from '../source/git/
 import { resolveTag } from '../source/registry/client.ts'
 import { findRegistry } from '../store/registry.ts'
 import { findRepositoryNode } from '../store/repository.ts'
-import { findBuild, forgetBuild, recordBuild } from '../store/release.ts'
+import { findBuild, forgetBuild, recordBuild } from '../store/build.ts'
 import { fingerprintOf, openSecret } from '../store/secret.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
 

@@ -2,6 +2,13 @@ import { z } from 'zod'
 import { addonNames } from './addon.ts'
 import { secretRef } from './variable.ts'
 
+export const environmentQuota = z.object({
+  cpuMilli: z.number().int().nullable(),
+  memoryMib: z.number().int().nullable(),
+  instances: z.number().int().nullable(),
+})
+export type EnvironmentQuota = z.infer<typeof environmentQuota>
+
 /** How a Kubernetes cluster is driven, apart from who may: names of things that are on it. */
 export const kubernetesOptions = z.object({
   /** Applications get their names below it; its wildcard address points to the cluster's gateway. */
@@ -24,6 +31,8 @@ export const kubernetesOptions = z.object({
   podSecurity: z.enum(['privileged', 'baseline', 'restricted']),
   /** What Berth brings onto the cluster where it is missing. */
   addons: z.array(z.enum(addonNames)).default([]),
+  /** What the instances of one environment may ask for together; null = as much as there is. */
+  environmentQuota: environmentQuota.nullable().default(null),
 })
 export type KubernetesOptions = z.infer<typeof kubernetesOptions>
 

@@ -9,7 +9,7 @@ export type Answer = { status: number; headers: IncomingMessage['headers']; body
 type Asking = { what: string; limit: number; size: number; headers?: Record<string, string> }
 
 /** Connects to the address that the egress rule checked, and follows no redirect. */
-export async function send(egress: Egress, method: 'GET' | 'HEAD', href: string, of: Asking): Promise<Answer> {
+export async function send(egress: Egress, method: 'GET' | 'HEAD' | 'DELETE', href: string, of: Asking): Promise<Answer> {
   const url = new URL(href)
   const address = await egress.addressOf(url.hostname, of.what)
   const open = url.protocol === 'https:' ? httpsRequest : httpRequest

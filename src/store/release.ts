@@ -4,7 +4,7 @@ import type { Commit } from '../model/git.ts'
 import { newId } from '../model/id.ts'
 import { SPEC_VERSION, type Release } from '../model/release.ts'
 import type { VariableValue } from '../model/variable.ts'
-import { json, sql, type Db, type Tx } from './database.ts'
+import { json, type Db, type Tx } from './database.ts'
 
 type Row = Awaited<ReturnType<typeof rows>>[number]
 const rows = (db: Db | Tx) => db.selectFrom('release').selectAll().execute()
@@ -92,25 +92,4 @@ export async function newestRevision(db: Db, applicationId: string): Promise<num
     .where('application_id', '=', applicationId)
     .executeTakeFirst()
   return row?.newest ?? 0
-}
-
-/** The image that the same inputs gave on this cluster before. */
-export async function findBuild(db: Db, clusterId: string, key: string) {
-  const row = await db.selectFrom('build').select('image').where('cluster_id', '=', clusterId).where('key', '=', key).executeTakeFirst()
-  return row && image.parse(row.image)
-}
-
-export async function recordBuild(
-  tx: Db | Tx,
-  build: { organizationId: string; clusterId: string; key: string; image: Release['image'] },
-): Promise<void> {
-  await tx
-    .insertInto('build')
-    .values({ id: newId(), organization_id: build.organizationId, cluster_id: build.clusterId, key: build.key, image: json(build.image) })
-    .onConflict((conflict) => conflict.columns(['cluster_id', 'key']).doUpdateSet({ image: sql`excluded.image`, created_at: sql`now()` }))
-    .execute()
-}
-
-export async function forgetBuild(db: Db, clusterId: string, key: string): Promise<void> {
-  await db.deleteFrom('build').where('cluster_id', '=', clusterId).where('key', '=', key).execute()
 }

@@ -57,6 +57,7 @@ export function wireDocker({ config, authority, db, wakeups, log, path }: Wiring
     parallel: config.builds,
     path,
     image,
+    remove: async (imageId) => void (await docker.find('DELETE', `/images/${encodeURIComponent(imageId)}`)),
   })
   return {
     engine,

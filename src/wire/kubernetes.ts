@@ -16,7 +16,7 @@ import { AppError, messageOf } from '../model/error.ts'
 import { parseKubeconfig } from '../model/kubeconfig.ts'
 import { Catalog } from '../source/catalog.ts'
 import type { Egress } from '../source/egress.ts'
-import { hasImage } from '../source/registry/client.ts'
+import { hasImage, removeImage } from '../source/registry/client.ts'
 import type { Authority } from '../store/authority.ts'
 import { findReach, noteOnCluster, readClusterNotes } from '../store/cluster.ts'
 import type { Db } from '../store/database.ts'
@@ -61,6 +61,7 @@ export function wireKubernetes(
           registry: { name: options.registry, insecure: options.insecureRegistry },
           scratch: join(config.home, 'build'),
           exists: (image) => hasImage(egress, { ...image, insecure: options.insecureRegistry }),
+          remove: (image) => removeImage(egress, { ...image, insecure: options.insecureRegistry }),
         })
   return {
     engine,

@@ -18,6 +18,7 @@ export const options: KubernetesOptions = {
   rootlessBuilds: false,
   podSecurity: 'baseline',
   addons: [],
+  environmentQuota: null,
 }
 
 export const kubeClient = (): KubeClient =>

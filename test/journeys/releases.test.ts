@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHello, quick, settled, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
@@ -24,7 +25,7 @@ const body = async (path = '/'): Promise<string> => (await ask(url, server.info.
 const environment = (): string => ground.exec(ground.instances(app)[0] ?? '', app, 'env')
 
 beforeAll(async () => {
-  server = await TestServer.start()
+  server = await TestServer.start({ BERTH_KEPT_RELEASES: '2' })
   place = await ground.place(server)
   app = await createHello(server.client, place.environmentId)
   await server.client.put(`${base()}/advancedSettings`, quick)
@@ -118,5 +119,25 @@ describe('releases', () => {
     await expect(server.client.get(`${base()}/release/99`)).rejects.toThrow(/no release 99/)
     await expect(server.client.post(`${base()}/release/x/deploy`)).rejects.toThrow(/no release x/)
     await expect(server.client.get(`/container/${app.id}/release`)).rejects.toThrow(/no container/)
+  })
+
+  test('that are older than the kept ones lose their image, and say so before anybody goes back to them', async () => {
+    const available = async (): Promise<(boolean | null)[]> => (await releases()).map((one) => one.is_image_available)
+    repository.commit({ 'hello.pl': repository.git('show', 'HEAD:hello.pl').replace('second', 'third') })
+    await push()
+    expect(await settled(server.client, app.id)).toBe('DEPLOYED')
+    // What was built within the hour stays, whatever needs it: a release of it may be about to be written.
+    expect(await available()).toEqual([true, true, true])
+    const client = new pg.Client({ host: `${server.home}/postgres/run`, user: 'berth', database: 'postgres' })
+    await client.connect()
+    await client.query("update build set created_at = now() - interval '2 hours'")
+    await client.end()
+    await server.client.post(`${base()}/restart-service`)
+    await until('the oldest image to be gone', 60, async () => (await available()).join() === 'true,true,false')
+    expect(await server.client.get<Diff>(`${base()}/release/1/diff`)).toMatchObject({ is_image_available: false })
+    await expect(server.client.post(`${base()}/release/1/deploy`)).rejects.toThrow(/image/)
+    await server.client.post(`${base()}/release/2/deploy`)
+    expect(await settled(server.client, app.id)).toBe('DEPLOYED')
+    await until('the second release to answer', 10, async () => (await body()) === 'second')
   })
 })

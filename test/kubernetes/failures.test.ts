@@ -229,17 +229,22 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
     await expect(create('gpu', { gpu: 1 })).rejects.toThrow(/No node of this cluster has GPUs/)
   })
 
-  test('a quota, at once', async () => {
-    kubectlApply({
-      apiVersion: 'v1',
-      kind: 'ResourceQuota',
-      metadata: { name: 'small', namespace: namespace() },
-      spec: { hard: { 'requests.cpu': '100m' } },
-    })
+  test('a quota, at once; the one that Berth gives every environment holds as soon as the cluster is deployed', async () => {
+    const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
+    const limit = async (environment_quota: object | null): Promise<void> => {
+      await server.client.put(base, { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', environment_quota })
+      await server.client.post(`${base}/deploy`)
+      await until('the cluster to be deployed', 60, async () => {
+        const { status } = await server.client.get<{ status: string }>(`${base}/status`)
+        return status === 'DEPLOYED'
+      })
+    }
+    await limit({ cpu: 100 })
     const told = await failing('quota', { cpu: 200 })
-    kubectl('delete', 'resourcequota', 'small', '--namespace', namespace())
     expect(told.explanation).toMatchObject({ reason: 'QuotaExceeded', message: expect.stringContaining('requests.cpu') as string })
     expect(told.seconds).toBeLessThan(20)
+    await limit(null)
+    expect(kubectl('get', 'resourcequotas', '--namespace', namespace(), '--output=name')).toBe('')
   })
 
   test('a service account that does not exist, before anything is changed', async () => {

@@ -1,4 +1,4 @@
-import { reach } from '../../model/cluster.ts'
+import { reach, type EnvironmentQuota } from '../../model/cluster.ts'
 import type { ClusterRecord } from '../../store/cluster.ts'
 
 /** A cluster that no process holds is not ready, whatever it was. */
@@ -14,6 +14,9 @@ const statusOf = (row: ClusterRecord): string => {
   if (typeof row.contract_extras['deploy_error'] === 'string') return 'DEPLOYMENT_ERROR'
   return isDeployed(row) ? 'DEPLOYED' : 'READY'
 }
+
+const presentQuota = (quota: EnvironmentQuota | null) =>
+  quota && { cpu: quota.cpuMilli, memory: quota.memoryMib, instances: quota.instances }
 
 export function presentCluster(row: ClusterRecord) {
   const how = reach.parse(row.reach)
@@ -49,6 +52,7 @@ export function presentCluster(row: ClusterRecord) {
           rootless_builds: how.rootlessBuilds,
           pod_security: how.podSecurity,
           addons: how.addons,
+          environment_quota: presentQuota(how.environmentQuota),
         }
       : {}),
   }

@@ -4,6 +4,10 @@ import { echoed } from '../route.ts'
 
 const providers = ['AWS', 'SCW', 'GCP', 'DO', 'AZURE', 'OVH', 'CIVO', 'HETZNER', 'ORACLE', 'IBM', 'ON_PREMISE'] as const
 
+/** Millicores, MiB and instances. */
+const amount = z.number().int().min(1).max(100_000_000).nullish()
+const quota = { cpu: amount, memory: amount, instances: amount }
+
 /** Names of things on a Kubernetes cluster, beside the contract. */
 const options = {
   domain: z.string().max(200).nullish(),
@@ -16,6 +20,7 @@ const options = {
   rootless_builds: z.boolean().nullish(),
   pod_security: z.enum(['privileged', 'baseline', 'restricted']).nullish(),
   addons: z.array(z.enum(addonNames)).max(addonNames.length).nullish(),
+  environment_quota: z.strictObject(quota).nullish(),
 }
 
 export const clusterRequest = z.strictObject({
@@ -76,6 +81,10 @@ export const clusterResponse = z.object({
   rootless_builds: z.boolean().optional(),
   pod_security: z.string().optional(),
   addons: z.array(z.string()).optional(),
+  environment_quota: z
+    .object({ cpu: z.number().nullable(), memory: z.number().nullable(), instances: z.number().nullable() })
+    .nullable()
+    .optional(),
 })
 
 export const clusterStatus = z.object({

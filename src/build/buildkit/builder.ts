@@ -15,6 +15,7 @@ export type BuildkitSettings = {
   scratch: string
   /** Whether the registry still has an image. */
   exists: (image: { repository: string; digest: string }) => Promise<boolean>
+  remove: (image: { repository: string; digest: string }) => Promise<void>
 }
 
 type Options = { signal: AbortSignal; onLine: (line: string) => void }
@@ -57,6 +58,10 @@ export class BuildkitBuilder implements Builder {
 
   async has(image: Image): Promise<boolean> {
     return image.kind === 'registry' && (await this.#settings.exists(image))
+  }
+
+  async remove(image: Image): Promise<void> {
+    if (this.made(image) && image.kind === 'registry') await this.#settings.remove(image)
   }
 
   /** Tags of base images are looked up by the builder: a build is found again by its source, and `build.disable_buildkit_cache` looks them up anew. */

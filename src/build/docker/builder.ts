@@ -14,6 +14,7 @@ export type DockerBuilderSettings = {
   parallel: number
   path: string
   image: (reference: string) => Promise<string | null>
+  remove: (imageId: string) => Promise<void>
 }
 
 /** Builds with the BuildKit inside Docker Engine, through the docker program. Images stay on this machine and are known by their id. */
@@ -43,6 +44,10 @@ export class DockerBuilder implements Builder {
 
   async has(image: Image): Promise<boolean> {
     return image.kind === 'local' && (await this.#settings.image(image.imageId)) !== null
+  }
+
+  async remove(image: Image): Promise<void> {
+    if (this.made(image) && image.kind === 'local') await this.#settings.remove(image.imageId)
   }
 
   identify(reference: string): Promise<string | null> {

@@ -25,6 +25,9 @@ const kubernetesOptions = (command: Command): Command =>
     .option('--builder-image <image>', 'image of BuildKit')
     .option('--rootless-builds', 'build without privileges; nodes must allow unprivileged user namespaces')
     .option('--addons <names>', 'what Berth brings where it is missing, of cert-manager,envoy-gateway,metrics-server,keda; empty: nothing')
+    .option('--environment-cpu <millicores>', 'what the instances of one environment may ask for together; 0: as much as there is')
+    .option('--environment-memory <MiB>', 'the same of memory')
+    .option('--environment-instances <number>', 'how many instances one environment may have; a rolling update needs one more')
     .addOption(new Option('--pod-security <level>', 'what pods may ask for').choices(['privileged', 'baseline', 'restricted']))
 
 export function clusterCommand(program: Command): void {
@@ -128,7 +131,23 @@ function fieldsOf(options: Options): Record<string, unknown> {
   const addons = options['addons']
   const list = typeof addons === 'string' ? { addons: addons.split(',').filter((name) => name !== '') } : {}
   const named = Object.fromEntries(names.flatMap(([option, field]) => (options[option] === undefined ? [] : [[field, options[option]]])))
-  return { ...named, ...list }
+  return { ...named, ...list, ...quotaOf(options) }
+}
+
+/** The quota as a whole: naming one limit names them all. */
+function quotaOf(options: Options): Record<string, unknown> {
+  const names: [string, string][] = [
+    ['environmentCpu', 'cpu'],
+    ['environmentMemory', 'memory'],
+    ['environmentInstances', 'instances'],
+  ]
+  if (names.every(([option]) => options[option] === undefined)) return {}
+  const limits = names.flatMap(([option, field]) => {
+    const limit = Number(options[option] ?? 0)
+    if (!Number.isInteger(limit)) throw new AppError('invalid', `expected a whole number, found ${String(options[option])}`, option)
+    return limit === 0 ? [] : [[field, limit]]
+  })
+  return { environment_quota: Object.fromEntries(limits) as Record<string, number> }
 }
 
 function deploy(cluster: Command): void {

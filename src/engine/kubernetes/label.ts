@@ -26,6 +26,10 @@ export const environmentLabels = (
   [labels.environment]: place.environmentId,
 })
 
+/** Of what an environment's namespace has, the labels that Berth gave it. */
+export const ownLabels = (found: Record<string, string> = {}): Record<string, string> =>
+  Object.fromEntries(Object.entries(found).filter(([key]) => key === labels.managedBy || key.startsWith('berth/')))
+
 export const placeLabels = (clusterId: string, place: Place): Record<string, string> => ({
   ...environmentLabels(clusterId, place),
   [labels.application]: place.applicationId,

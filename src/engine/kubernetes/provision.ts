@@ -7,9 +7,10 @@ import { Objects } from './apply.ts'
 import { ENVOY_CONTROLLER, findings, gatewayClasses } from './check.ts'
 import type { KubeClient } from './client.ts'
 import { Inventory, type InventoryBook } from './inventory.ts'
-import { labels } from './label.ts'
-import { pathTo, type Condition, type KubeObject, type Reference } from './object.ts'
-import { CERTIFICATE, GATEWAY } from './render/name.ts'
+import { labels, ownLabels, selector } from './label.ts'
+import { pathOf, pathTo, type Condition, type KubeObject, type Reference } from './object.ts'
+import { renderQuota } from './render/environment.ts'
+import { CERTIFICATE, GATEWAY, QUOTA } from './render/name.ts'
 import { renderGateway } from './render/gateway.ts'
 import type { RenderContext } from './render/pod.ts'
 
@@ -67,6 +68,7 @@ export class KubernetesProvisioning implements Provisioning {
       await this.#objects.apply(object, { signal })
       note(`${object.kind} ${object.metadata.name} is applied`)
     }
+    await this.#limitEnvironments(signal)
     note('Waiting until the gateway has an address, for 180 s at most')
     const address = await this.#programmed({ kind: 'Gateway', namespace, name: GATEWAY }, signal)
     await this.#addons.removeOthers(options.addons, { note, signal })
@@ -94,6 +96,18 @@ export class KubernetesProvisioning implements Provisioning {
     await this.#objects.remove(reference, live.metadata.uid ?? null)
     const until = Date.now() + REMOVAL_LIMIT
     while (Date.now() < until && (await this.#client.find('GET', pathTo(reference)))) await pause(LOOK)
+  }
+
+  /** A changed quota holds at once for the environments that are there; others get it with their first deployment. */
+  async #limitEnvironments(signal: AbortSignal): Promise<void> {
+    const { clusterId, options } = this.#render
+    const ours = selector({ [labels.cluster]: clusterId })
+    const { items } = await this.#client.call<{ items: KubeObject[] }>('GET', `${pathOf('Namespace')}?labelSelector=${ours}`, { signal })
+    for (const { metadata } of items.filter((one) => one.metadata.labels?.[labels.environment] !== undefined)) {
+      const wanted = renderQuota(metadata.name, ownLabels(metadata.labels), options.environmentQuota)
+      for (const object of wanted) await this.#objects.apply(object, { signal })
+      if (wanted.length === 0) await this.#objects.remove({ kind: 'ResourceQuota', namespace: metadata.name, name: QUOTA }, null)
+    }
   }
 
   async #refuseForeign(namespace: string): Promise<void> {

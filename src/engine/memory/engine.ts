@@ -216,6 +216,11 @@ export class MemoryBuilder implements Builder {
     return Promise.resolve(image.kind === 'local' && this.#built.has(image.imageId))
   }
 
+  remove(image: Image): Promise<void> {
+    if (image.kind === 'local') this.#built.delete(image.imageId)
+    return Promise.resolve()
+  }
+
   identify(): Promise<null> {
     return Promise.resolve(null)
   }

@@ -16,6 +16,7 @@ const MANIFESTS = [
 /** Docker Hub's registry does not live at the host of its image names. */
 const HUB = { names: new Set(['docker.io', 'index.docker.io', 'registry.hub.docker.com']), api: 'https://registry-1.docker.io' }
 
+type RegistryImage = { repository: string; digest: string; insecure: boolean }
 export type Found = { repository: string; digest: string }
 
 /** Resolves a tag to its digest, once. Anonymous; the registry's token service must be one of its own host's domain. */
@@ -28,13 +29,23 @@ export async function resolveTag(egress: Egress, image: { registryUrl: string; n
   return { repository: `${hub ? 'docker.io' : base.host}/${name}`, digest }
 }
 
-/** Whether a registry still gives out an image. Throws `unavailable` where it cannot tell. */
-export async function hasImage(egress: Egress, image: { repository: string; digest: string; insecure: boolean }): Promise<boolean> {
+const apiOf = (image: RegistryImage): string => {
   const slash = image.repository.indexOf('/')
-  const api = `${image.insecure ? 'http' : 'https'}://${image.repository.slice(0, slash)}`
-  const answer = await ask(egress, 'HEAD', `${api}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`, {
-    accept: MANIFESTS,
-  })
+  const host = `${image.insecure ? 'http' : 'https'}://${image.repository.slice(0, slash)}`
+  return `${host}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`
+}
+
+/** Deletes an image; one that is gone already is no error. Its layers go with the registry's own garbage collection. */
+export async function removeImage(egress: Egress, image: RegistryImage): Promise<void> {
+  const answer = await ask(egress, 'DELETE', apiOf(image), {})
+  if (answer.status === 405) throw new AppError('unsupported', 'The registry does not delete images: allow it in its configuration.')
+  if (answer.status >= 400 && answer.status !== 404)
+    throw new AppError('unavailable', `The registry answered ${answer.status} when asked to delete ${image.repository}@${image.digest}.`)
+}
+
+/** Whether a registry still gives out an image. Throws `unavailable` where it cannot tell. */
+export async function hasImage(egress: Egress, image: RegistryImage): Promise<boolean> {
+  const answer = await ask(egress, 'HEAD', apiOf(image), { accept: MANIFESTS })
   if (answer.status === 200) return true
   if (answer.status === 404) return false
   throw new AppError('unavailable', `The registry answered ${answer.status} when asked for ${image.repository}@${image.digest}.`)
@@ -74,7 +85,7 @@ async function anonymousToken(egress: Egress, api: string, challenge: string): P
 
 type Text = Omit<Answer, 'body'> & { body: string }
 
-async function ask(egress: Egress, method: 'GET' | 'HEAD', href: string, headers: Record<string, string>): Promise<Text> {
+async function ask(egress: Egress, method: 'GET' | 'HEAD' | 'DELETE', href: string, headers: Record<string, string>): Promise<Text> {
   const answer = await send(egress, method, href, { what: 'registry', limit: LIMIT, size: ANSWER_LIMIT, headers })
   return { ...answer, body: answer.body.toString() }
 }

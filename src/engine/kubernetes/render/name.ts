@@ -18,5 +18,6 @@ export const portName = (port: Port): string => `${port.protocol === 'udp' ? 'ud
 
 export const GATEWAY = 'berth'
 export const CERTIFICATE = 'berth-certificate'
+export const QUOTA = 'berth'
 export const ISOLATION = 'berth-isolation'
 export const CONTAINER = 'application'
