@@ -59,13 +59,13 @@ async function main(): Promise<void> {
     if (how.kind === 'memory') return wireMemory(cluster.id)
     return wireDocker({ config, authority, db, wakeups, log, path: process.env['PATH'] ?? '/usr/bin:/bin' }, cluster.id)
   }
-  const adapters = new Map<string, { reach: string; adapters: ClusterAdapters }>()
+  const adapters = new Map<string, Map<string, ClusterAdapters>>()
   const adaptersOf = (cluster: ClusterRow): ClusterAdapters => {
-    const now = JSON.stringify(cluster.reach)
-    const known = adapters.get(cluster.id)
-    if (known?.reach === now) return known.adapters
-    const made = wire(cluster)
-    adapters.set(cluster.id, { reach: now, adapters: made })
+    const reached = JSON.stringify(cluster.reach)
+    const known = adapters.get(cluster.id) ?? new Map<string, ClusterAdapters>()
+    const made = known.get(reached) ?? wire(cluster)
+    // While a cluster is edited, some still ask for how it was reached before.
+    adapters.set(cluster.id, new Map([...[...known].filter(([key]) => key !== reached).slice(-1), [reached, made]]))
     return made
   }
   const deps: Dependencies = {

@@ -57,7 +57,7 @@ export class Conductor {
       },
       'running a deployment',
     )
-    const running = runDeployment(this.#deps, cluster, deployment, this.#stop.signal)
+    const running = runDeployment(this.#deps, () => this.#held().get(cluster.id) ?? cluster, deployment, this.#stop.signal)
     this.#running.add(running)
     void running
       .then(() => collectImages(this.#deps, cluster))

@@ -50,10 +50,12 @@ export class Holder {
     const held = await holdClusters(this.#deps.db, this.#deps)
     for (const cluster of held)
       if (!this.#isWatched(cluster)) {
-        await this.#watches.get(cluster.id)?.stop()
+        const before = this.#watches.get(cluster.id)
         const watch = new ClusterWatch(this.#deps, cluster)
         this.#watches.set(cluster.id, watch)
         watch.start()
+        // Ending may take a while, and nobody should find the cluster unwatched.
+        void before?.stop()
       }
     for (const [id, watch] of this.#watches)
       if (!held.some((cluster) => cluster.id === id)) {

@@ -36,7 +36,9 @@ export async function runPart(deps: Dependencies, context: PartContext, part: Pa
     part,
     application,
     place: await placeOf(deps.db, application),
-    adapters: context.adapters,
+    get adapters() {
+      return context.adapters
+    },
     epoch: context.deployment.epoch,
     signal: context.signal,
     log: context.log,

@@ -11,8 +11,13 @@ import { runPart, type PartContext, type PartResult } from './part.ts'
 export const LEASE = 15
 const RENEW = 2000
 
-/** Runs a claimed deployment to its end: stages in order, parts of a stage at the same time. Returns early only when fenced off or stopped. */
-export async function runDeployment(deps: Dependencies, cluster: ClusterRow, deployment: Deployment, stop: AbortSignal): Promise<void> {
+/** Runs a claimed deployment to its end: stages in order, parts of a stage at the same time. `watched`: the cluster as it is watched now. Returns early only when fenced off or stopped. */
+export async function runDeployment(
+  deps: Dependencies,
+  watched: () => ClusterRow,
+  deployment: Deployment,
+  stop: AbortSignal,
+): Promise<void> {
   const abort = new AbortController()
   let canceled = deployment.cancelRequested
   if (canceled) abort.abort()
@@ -26,8 +31,11 @@ export async function runDeployment(deps: Dependencies, cluster: ClusterRow, dep
   try {
     const context: PartContext = {
       deployment,
-      cluster,
-      adapters: deps.adaptersOf(cluster),
+      cluster: watched(),
+      // A cluster may be edited meanwhile: each step asks for what drives it now.
+      get adapters() {
+        return deps.adaptersOf(watched())
+      },
       signal: abort.signal,
       canceled: () => canceled,
       log,

@@ -183,6 +183,7 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
       expect(told.seconds).toBeLessThan(20)
     } finally {
       kubectl('delete', 'validatingadmissionpolicybinding/berth-test-team', 'validatingadmissionpolicy/berth-test-team')
+      await until('the rule to be gone', 30, () => Promise.resolve(!refuses(namespace())))
     }
   })
 

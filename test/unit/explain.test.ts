@@ -18,6 +18,11 @@ const told: [string, string, string][] = [
     'ImageNotFound',
   ],
   ['ErrImagePull', 'unexpected status from HEAD request to https://r/v2/x/manifests/1: 401 Unauthorized', 'ImageAccessDenied'],
+  [
+    'ErrImagePull',
+    'failed to do request: Head "https://10.0.0.1:42937/v2/a/manifests/sha256:9a429bc401d": dial tcp: connection refused',
+    'RegistryUnreachable',
+  ],
   ['ErrImagePull', '429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit', 'RegistryLimit'],
   ['ErrImagePull', 'dial tcp: lookup registry.invalid on 10.0.0.1:53: no such host', 'RegistryUnreachable'],
   ['ErrImagePull', 'http: server gave HTTP response to HTTPS client', 'RegistryUnreachable'],

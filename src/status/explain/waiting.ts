@@ -50,7 +50,7 @@ const rows: Row[] = [
   },
   {
     reason: pull,
-    message: /401|403|unauthorized|authorization failed|pull access denied|insufficient_scope|denied/i,
+    message: /\b401\b|\b403\b|unauthorized|authorization failed|pull access denied|insufficient_scope|denied/i,
     tell: () => ({
       reason: 'ImageAccessDenied',
       message: 'The registry does not give the image out without credentials.',
@@ -60,7 +60,7 @@ const rows: Row[] = [
   },
   {
     reason: pull,
-    message: /429|toomanyrequests|rate limit/i,
+    message: /\b429\b|toomanyrequests|rate limit/i,
     tell: () => ({
       reason: 'RegistryLimit',
       message: 'The registry refuses more pulls for now (its rate limit is reached).',
