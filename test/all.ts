@@ -88,8 +88,13 @@ async function tests(home: string, environment: Record<string, string>): Promise
 
 async function suites(home: string, files: string[], environment: Record<string, string>): Promise<Report> {
   const file = join(home, 'report.json')
-  await run('vitest', ['run', ...files, '--reporter=verbose', '--reporter=json', `--outputFile.json=${file}`], environment)
-  return JSON.parse(readFileSync(file, 'utf8')) as Report
+  const good = await run('vitest', ['run', ...files, '--reporter=verbose', '--reporter=json', `--outputFile.json=${file}`], environment)
+  const report = JSON.parse(readFileSync(file, 'utf8')) as Report
+  if (!good && report.testResults.every((one) => one.status !== 'failed')) {
+    say('FAILED: something went wrong outside of any test, see above')
+    counts.failed++
+  }
+  return report
 }
 
 function count(all: Report, counted: (file: string) => boolean): void {

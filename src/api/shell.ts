@@ -38,6 +38,8 @@ async function carry(api: Api, socket: WebSocket, request: FastifyRequest, kind:
     const application = await finder.application(query['service'] ?? '', 'write')
     const terminal = kind === 'SHELL' ? terminalIn(query) : null
     const stream = await open(api, finder, { application, query, kind, signal: abort.signal })
+    // While this is written the other end may break; reading it tells.
+    stream.on('error', () => undefined)
     await record(api, request, { application, kind, query })
     await join(socket, stream, terminal === null && kind === 'SHELL')
     socket.close(1000)

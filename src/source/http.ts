@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { AppError } from '../model/error.ts'
+import { AppError, messageOf } from '../model/error.ts'
 import type { Egress } from './egress.ts'
 
 export type Answer = { status: number; headers: IncomingMessage['headers']; body: Buffer }
@@ -13,7 +13,9 @@ export async function send(egress: Egress, method: 'GET' | 'HEAD' | 'DELETE', hr
   const url = new URL(href)
   const address = await egress.addressOf(url.hostname, of.what)
   const open = url.protocol === 'https:' ? httpsRequest : httpRequest
-  return new Promise((resolve, reject) => {
+  const lost = (error: unknown): AppError =>
+    new AppError('unavailable', `The ${of.what} ${url.host} cannot be reached: ${messageOf(error)}`)
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = open({
       method,
       host: address,
@@ -23,17 +25,20 @@ export async function send(egress: Egress, method: 'GET' | 'HEAD' | 'DELETE', hr
       headers: { ...of.headers, host: url.host, 'user-agent': 'berth' },
       signal: AbortSignal.timeout(of.limit),
     })
-    outgoing.once('error', (error) => reject(new AppError('unavailable', `The ${of.what} ${url.host} cannot be reached: ${error.message}`)))
-    outgoing.once('response', (response) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > of.size) outgoing.destroy(new Error(`its answer is larger than ${of.size} bytes`))
-        else chunks.push(chunk)
-      })
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }))
-    })
+    outgoing.on('error', (error) => reject(lost(error)))
+    outgoing.once('response', resolve)
     outgoing.end()
   })
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > of.size) throw new Error(`its answer is larger than ${of.size} bytes`)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw lost(error)
+  }
+  return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }
 }

@@ -161,6 +161,80 @@ describe('from one shape to another', () => {
     await change({ storage: [] })
   }, 240_000)
 
+  test('a volume of a class that can grow grows in place and keeps its data; making room is the class’s own work', async () => {
+    kubectlApply({
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: { name: 'growing' },
+      provisioner: 'rancher.io/local-path',
+      volumeBindingMode: 'WaitForFirstConsumer',
+      allowVolumeExpansion: true,
+    })
+    const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
+    const use = (storage_class: string) =>
+      server.client.put(base, { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', storage_class })
+    try {
+      await use('growing')
+      await change({ storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] })
+      expect((await ask(url, server.info.caFile, { path: '/count' })).body).toBe('1')
+      const { storage } = await server.client.get<{ storage: object[] }>(path())
+      await change({ storage: storage.map((one) => ({ ...one, size: 8 })) })
+      const claims = kubectl(
+        'get',
+        'persistentvolumeclaims',
+        `--namespace=${namespace}`,
+        `--selector=berth/application=${app.id}`,
+        '--output=jsonpath={range .items[?(@.spec.storageClassName=="growing")]}{.spec.resources.requests.storage} {end}',
+      )
+      expect(claims.trim()).toBe('8Gi')
+      expect((await ask(url, server.info.caFile, { path: '/count' })).body).toBe('2')
+      await change({ storage: [] })
+    } finally {
+      await use('')
+      kubectl('delete', 'storageclass', 'growing')
+    }
+  }, 240_000)
+
+  test('another volume joins: the first keeps its data, and instances roll', async () => {
+    await change({ storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] })
+    expect((await ask(url, server.info.caFile, { path: '/count' })).body).toBe('1')
+    const { storage } = await server.client.get<{ storage: object[] }>(path())
+    await change({ storage: [...storage, { type: 'FAST_SSD', size: 4, mount_point: '/more' }] })
+    type Set = { spec: { volumeClaimTemplates: object[] } }
+    expect(get<Set>('statefulset').spec.volumeClaimTemplates).toHaveLength(2)
+    expect((await ask(url, server.info.caFile, { path: '/count' })).body).toBe('2')
+    await change({ storage: [] })
+  }, 240_000)
+
+  test('rolling updates become recreation, and recreation rolling updates', async () => {
+    const strategy = async (type: string): Promise<{ type: string; rollingUpdate?: object }> => {
+      const settings = await server.client.get<object>(`${path()}/advancedSettings`)
+      await server.client.put(`${path()}/advancedSettings`, { ...settings, 'deployment.update_strategy.type': type })
+      await act('deploy', 'DEPLOYED')
+      return get<{ spec: { strategy: { type: string; rollingUpdate?: object } } }>('deployment').spec.strategy
+    }
+    expect(await strategy('Recreate')).toEqual({ type: 'Recreate' })
+    expect((await strategy('RollingUpdate')).rollingUpdate).toBeDefined()
+    expect(await body()).toBe('hello')
+  }, 240_000)
+
+  test('a public TCP port comes with its load balancer, and the load balancer goes with it', async () => {
+    const { ports } = await server.client.get<{ ports: object[] }>(path())
+    await change({
+      ports: [...ports, { internal_port: 9000, publicly_accessible: true, protocol: 'TCP', external_port: 19_000 }],
+    })
+    expect(ground.streamAddress(app, 'tcp')).toMatch(/^\d+\.\d+\.\d+\.\d+$/)
+    await change({ ports })
+    expect(ground.streamAddress(app, 'tcp')).toBe('')
+  }, 240_000)
+
+  test('another name changes nothing that runs', async () => {
+    const before = ground.lives(app)
+    await change({ name: 'renamed' })
+    expect(ground.lives(app)).toEqual(before)
+    expect(kubectl('get', 'deployments', '--namespace', namespace, '--output', 'jsonpath={.items[*].metadata.name}')).toBe(name)
+  })
+
   test('HTTP becomes gRPC: the one route goes before the other comes', async () => {
     const { ports } = await server.client.get<{ ports: object[] }>(path())
     await change({ ports: ports.map((one) => ({ ...one, protocol: 'GRPC' })) })

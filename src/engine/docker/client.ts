@@ -49,6 +49,8 @@ export class DockerClient {
       const outgoing = request({ socketPath: this.#socketPath, method, path: API + path, headers, signal: options.signal })
       outgoing.once('upgrade', (_response, socket, head) => {
         if (head.length > 0) socket.unshift(head)
+        // Whoever reads it is told; an error that comes before anybody does must not end the process.
+        socket.on('error', () => undefined)
         resolve(socket)
       })
       outgoing.once('response', (response) => void failure(response).then(reject, reject))

@@ -30,7 +30,7 @@ function tryTcp(address: string, port: number, limit: number): Promise<string | 
       resolve(result)
     }
     socket.once('connect', end(null)).once('timeout', end(`no connection to port ${port} within ${limit / 1000} s`))
-    socket.once('error', (error) =>
+    socket.on('error', (error) =>
       end(`port ${port} does not accept connections (${'code' in error ? String(error.code) : error.message})`)(),
     )
   })
@@ -54,7 +54,7 @@ function tryHttp(check: { path: string; scheme: 'http' | 'https'; port: number }
       const code = response.statusCode ?? 0
       resolve(code >= 200 && code < 400 ? null : `GET ${check.path} on port ${check.port} answered ${code}`)
     })
-    outgoing.once('error', (error) =>
+    outgoing.on('error', (error) =>
       resolve(
         error.name === 'AbortError' || error.name === 'TimeoutError'
           ? `GET ${check.path} on port ${check.port} did not answer within ${limit / 1000} s`
@@ -75,7 +75,7 @@ function tryGrpc(check: { service: string; port: number }, address: string, limi
       resolve(result)
     }
     const timer = setTimeout(() => end(`the gRPC health check on port ${check.port} did not answer within ${limit / 1000} s`), limit)
-    session.once('error', (error) => end(`the gRPC health check on port ${check.port} failed (${error.message})`))
+    session.on('error', (error) => end(`the gRPC health check on port ${check.port} failed (${error.message})`))
     const stream = session.request({
       [constants.HTTP2_HEADER_METHOD]: 'POST',
       [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check',
@@ -84,7 +84,7 @@ function tryGrpc(check: { service: string; port: number }, address: string, limi
     })
     const answer: Buffer[] = []
     stream.on('data', (chunk: Buffer) => answer.push(chunk))
-    stream.once('error', (error) => end(`the gRPC health check on port ${check.port} failed (${error.message})`))
+    stream.on('error', (error) => end(`the gRPC health check on port ${check.port} failed (${error.message})`))
     stream.once('end', () => {
       const body = Buffer.concat(answer)
       end(body.length >= 7 && body[5] === 0x08 && body[6] === 1 ? null : `the gRPC health check on port ${check.port} did not say SERVING`)

@@ -110,7 +110,7 @@ export class KubeClient {
         resolve(socket)
       })
       socket.once('unexpected-response', (_request, response) => void failure(response).then(reject, reject))
-      socket.once('error', (error) => reject(error instanceof AppError ? error : unreachable(way, error)))
+      socket.on('error', (error) => reject(error instanceof AppError ? error : unreachable(way, error)))
     })
   }
 

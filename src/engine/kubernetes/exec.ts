@@ -51,6 +51,8 @@ function duplexOver(socket: WebSocket, onErrors: ((data: Buffer) => void) | unde
       done(error)
     },
   })
+  // Whoever reads it is told; an error that comes before anybody does must not end the process.
+  stream.on('error', () => undefined)
   socket.on('message', (data: Buffer) => {
     const [channel, body] = [data[0], data.subarray(1)]
     if (channel === ERRORS && onErrors) onErrors(body)
@@ -61,7 +63,7 @@ function duplexOver(socket: WebSocket, onErrors: ((data: Buffer) => void) | unde
     settle({ code: undefined, message: 'the connection ended' })
     stream.push(null)
   })
-  socket.once('error', (error) => {
+  socket.on('error', (error) => {
     settle({ code: undefined, message: error.message })
     stream.destroy(new AppError('unavailable', `The connection to the instance broke: ${error.message}`))
   })

@@ -22,6 +22,8 @@ export async function openForward(client: KubeClient, pod: KubeObject, options: 
       done(error)
     },
   })
+  // Whoever reads it is told; an error that comes before anybody does must not end the process.
+  stream.on('error', () => undefined)
   const heads = new Map<number, number>([
     [DATA, HEAD],
     [ERRORS, HEAD],
@@ -42,7 +44,7 @@ export async function openForward(client: KubeClient, pod: KubeObject, options: 
     else if (!stream.push(body)) socket.pause()
   })
   socket.once('close', () => stream.push(null))
-  socket.once('error', (error) => stream.destroy(error))
+  socket.on('error', (error) => stream.destroy(error))
   socket.resume()
   return stream
 }

@@ -135,8 +135,14 @@ export class Addons {
     )
   }
 
+  /** An API whose server is down for a moment (metrics-server's is behind the API server) is there too. */
   async #isThere(name: AddonName): Promise<boolean> {
-    return (await this.#client.find('GET', apis[name], { patience: 5000 }).catch(absent)) !== undefined
+    try {
+      return (await this.#client.find('GET', apis[name], { patience: 5000 })) !== undefined
+    } catch (error) {
+      if (error instanceof KubernetesError && error.status === 503) return true
+      throw error
+    }
   }
 
   /** Objects without a namespace go where `kubectl apply` would put them. */
