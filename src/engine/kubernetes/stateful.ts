@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { AppError, messageOf } from '../../model/error.ts'
 import type { Workload } from '../../model/workload.ts'
 import type { Objects } from './apply.ts'
@@ -8,12 +9,17 @@ import { pathOf, pathTo, type KubeObject, type Reference } from './object.ts'
 import { volumeName, workloadName } from './render/name.ts'
 import { quantity } from './usage.ts'
 
+/** Milliseconds that a set may take to go, and between looks. */
+const REMOVAL_LIMIT = 60_000
+const LOOK = 200
+
 type Claim = KubeObject & { spec: { resources: { requests: { storage: string } }; storageClassName?: string } }
 type Template = { metadata: { name: string }; spec: { resources: { requests: { storage: string } } } }
 
 /**
  * A StatefulSet's volumes cannot be changed, so before it is applied: claims that exist grow in place, and where the templates differ the set alone is removed;
- * its instances and their volumes stay and belong to the next one.
+ * its instances and their volumes stay and belong to the next one. Instances that lack a volume of the new set (or have one more) cannot be taken over:
+ * Kubernetes would try to change them for ever, so they end with the old set.
  */
 export async function prepareVolumes(
   workload: Workload,
@@ -31,7 +37,22 @@ export async function prepareVolumes(
     (one) => `${one.metadata.name} ${one.spec.resources.requests.storage}`,
   )
   const wanted = workload.volumes.map((volume) => `${volumeName(volume.id)} ${volume.sizeGib}Gi`)
-  if (templates.sort().join() !== wanted.sort().join()) await on.objects.remove(set, live.metadata.uid ?? null, { orphan: true })
+  if (templates.sort().join() === wanted.sort().join()) return
+  const names = (all: string[]): string => all.map((one) => one.split(' ')[0]).join()
+  const orphan = names(templates) === names(wanted)
+  if (!orphan) on.note('Its volumes are others now: the old instances end before the new ones start')
+  await on.objects.remove(set, live.metadata.uid ?? null, { orphan })
+  await gone(on.client, set, live.metadata.uid)
+}
+
+/** One that is on its way out cannot be applied again. */
+async function gone(client: KubeClient, set: Reference, uid: string | undefined): Promise<void> {
+  const until = Date.now() + REMOVAL_LIMIT
+  while ((await client.find<KubeObject>('GET', pathTo(set)))?.metadata.uid === uid) {
+    if (Date.now() > until)
+      throw new AppError('unavailable', `${set.kind} ${set.name} could not be replaced: it is still there after ${REMOVAL_LIMIT / 1000} s.`)
+    await pause(LOOK)
+  }
 }
 
 async function grow(on: { client: KubeClient; note: (line: string) => void }, claim: Claim, sizeGib: number): Promise<void> {

@@ -33,7 +33,8 @@ export const renderCount = (workload: Workload, count: number): KubeObject => ({
 })
 
 function strategyOf({ settings }: Workload): Record<string, unknown> {
-  if (settings.updateStrategy === 'recreate') return { type: 'Recreate', rollingUpdate: null }
+  // Left out, the fields that were ours go; sent as null they stay and are refused (measured with 1.35).
+  if (settings.updateStrategy === 'recreate') return { type: 'Recreate' }
   const none = settings.maxSurgePercent === 0 && settings.maxUnavailablePercent === 0
   return {
     type: 'RollingUpdate',
