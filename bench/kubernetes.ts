@@ -11,7 +11,7 @@ import { readinessOf } from '../src/model/probe.ts'
 import { defaultSettings } from '../src/model/settings.ts'
 import type { Workload } from '../src/model/workload.ts'
 import { digestOf, kubeconfigFile, kubectl, registryName, removeNamespaces } from '../test/harness/cluster.ts'
-import { quick, type Service } from '../test/harness/deploy.ts'
+import { createWeb } from '../test/harness/deploy.ts'
 import { ground } from '../test/harness/ground.ts'
 import { pushImage } from '../test/harness/image.ts'
 import { kubernetesEngine } from '../test/harness/kubernetes-engine.ts'
@@ -107,25 +107,11 @@ function bare(tool: Tool, pair: Image[]): number[] {
 async function throughBerth(server: TestServer): Promise<number[]> {
   const where = await ground.place(server)
   const { client } = server
-  const registry = await client.post<{ id: string }>(`/organization/${where.organizationId}/containerRegistry`, {
-    name: 'bench',
-    kind: 'GENERIC_CR',
-    url: `http://${registryName}`,
-    config: {},
-  })
-  const app = await client.post<Service>(`/environment/${where.environmentId}/container`, {
-    name: 'bench',
-    registry_id: registry.id,
-    image_name: 'bench/web',
-    tag: '1',
-    healthchecks: {},
-    cpu: 20,
-    memory: 64,
-    min_running_instances: INSTANCES,
-    max_running_instances: INSTANCES,
-    ports: [{ internal_port: 8080, publicly_accessible: true, protocol: 'HTTP' }],
-  })
-  await client.put(`/container/${app.id}/advancedSettings`, quick)
+  const app = await createWeb(
+    client,
+    { ...where, image: `${registryName}/bench/web:1` },
+    { min_running_instances: INSTANCES, max_running_instances: INSTANCES },
+  )
   const times: number[] = []
   for (let round = 0; round <= ROUNDS; round++) {
     const begun = performance.now()

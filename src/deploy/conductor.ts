@@ -57,14 +57,15 @@ export class Conductor {
       },
       'running a deployment',
     )
-    const running = runDeployment(this.#deps, () => this.#held().get(cluster.id) ?? cluster, deployment, this.#stop.signal)
-    this.#running.add(running)
-    void running
-      .then(() => collectImages(this.#deps, cluster))
+    const { signal } = this.#stop
+    const watched = (): ClusterRow => this.#held().get(cluster.id) ?? cluster
+    const running = runDeployment(this.#deps, watched, deployment, signal)
+      .then(() => collectImages(this.#deps, watched(), signal))
       .catch((error: unknown) =>
         this.#deps.log.warn({ cluster: cluster.name, error: messageOf(error) }, 'old images could not be looked for'),
       )
-      .finally(() => this.#running.delete(running))
+    this.#running.add(running)
+    void running.finally(() => this.#running.delete(running))
     return true
   }
 }

@@ -50,7 +50,7 @@ export async function listUnusedBuilds(db: Db, clusterId: string, kept: number):
     needed as (
       select image from numbered where place <= ${kept} or id = serving_release_id
       union
-      select release.image from release join deployment_part on deployment_part.release_id = release.id
+      select release.image from release join deployment_part on deployment_part.release_id = release.id or deployment_part.wanted->>'release' = release.id::text
       join deployment on deployment.id = deployment_part.deployment_id where deployment.state in ('queued', 'running'))
     select id, image from build
     where cluster_id = ${clusterId} and created_at < now() - interval '1 hour' and not exists (select 1 from needed where needed.image = build.image)

@@ -32,22 +32,34 @@ export async function createHello(client: Client, environmentId: string, more: R
   })
 }
 
+/** A registry without TLS or credentials, `host[:port]`, made known to an organization; returns its id. */
+export async function createRegistry(client: Client, organizationId: string, host: string): Promise<string> {
+  const name = `registry ${Math.random().toString(36).slice(2)}`
+  const body = { name, kind: 'GENERIC_CR', url: `http://${host}`, config: {} }
+  return (await client.post<{ id: string }>(`/organization/${organizationId}/containerRegistry`, body)).id
+}
+
+/** Brings what Berth needs onto a Kubernetes cluster; the error has the log of it. */
+export async function deployCluster(client: Client, of: { organizationId: string; clusterId: string }): Promise<void> {
+  const base = `/organization/${of.organizationId}/cluster/${of.clusterId}`
+  await client.post(`${base}/deploy`)
+  await until('the cluster to be deployed', 120, async () => {
+    const { status } = await client.get<{ status: string }>(`${base}/status`)
+    if (status === 'DEPLOYMENT_ERROR') throw new Error(JSON.stringify(await client.get(`${base}/deployLog`)))
+    return status === 'DEPLOYED'
+  })
+}
+
 /** An application of an image, `host/path:tag` of a registry without TLS, with one public HTTP port; small. */
 export async function createWeb(
   client: Client,
   of: { organizationId: string; environmentId: string; image: string },
   more: Record<string, unknown> = {},
 ): Promise<Service> {
-  const [, host, path, tag] = /^([^/]+)\/(.+):([^:]+)$/.exec(of.image) ?? []
-  const registry = await client.post<{ id: string }>(`/organization/${of.organizationId}/containerRegistry`, {
-    name: `registry ${Math.random().toString(36).slice(2)}`,
-    kind: 'GENERIC_CR',
-    url: `http://${host}`,
-    config: {},
-  })
+  const [, host = '', path, tag] = /^([^/]+)\/(.+):([^:]+)$/.exec(of.image) ?? []
   const app = await client.post<Service>(`/environment/${of.environmentId}/container`, {
     name: 'web',
-    registry_id: registry.id,
+    registry_id: await createRegistry(client, of.organizationId, host),
     image_name: path,
     tag,
     healthchecks: {},

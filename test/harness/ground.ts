@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { answersAt } from './load.ts'
 import { builderImage, ctr, kubeconfig, kubectl, kubectlJson, registryName, removeNamespaces } from './cluster.ts'
-import type { Service } from './deploy.ts'
+import { deployCluster, type Service } from './deploy.ts'
 import { startRegistry } from './registry.ts'
-import { TestServer, until, type Place } from './server.ts'
+import { TestServer, type Place } from './server.ts'
 
 /** What a journey sees of the engine below: the same sentences, whichever runs. */
 export type Ground = {
@@ -111,13 +111,7 @@ const onKubernetes: Ground = {
       builder_image: builderImage,
     })
     server.leftovers.push(() => removeNamespaces(place.clusterId))
-    const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
-    await server.client.post(`${base}/deploy`)
-    await until('the cluster to be deployed', 120, async () => {
-      const { status } = await server.client.get<{ status: string }>(`${base}/status`)
-      if (status === 'DEPLOYMENT_ERROR') throw new Error(JSON.stringify(await server.client.get(`${base}/deployLog`)))
-      return status === 'DEPLOYED'
-    })
+    await deployCluster(server.client, place)
     gateway = kubectl(
       'get',
       'gateway',

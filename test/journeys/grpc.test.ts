@@ -2,7 +2,7 @@ import { copyFileSync, readFileSync, realpathSync, writeFileSync } from 'node:fs
 import { connect as connectHttp2 } from 'node:http2'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Service } from '../harness/deploy.ts'
+import { createRegistry, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
 import { pushImage } from '../harness/image.ts'
 import { addressOf } from '../harness/load.ts'
@@ -29,14 +29,7 @@ describe('gRPC', () => {
     writeFileSync(join(folder, 'server.mjs'), grpcServer)
     writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nCOPY node server.mjs /\nCMD ["/node", "/server.mjs"]\n')
     pushImage(folder, { registry: registry.name, name: 'team/grpc', tag: '1' })
-    const registryId = (
-      await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
-        name: 'grpc',
-        kind: 'GENERIC_CR',
-        url: `http://${registry.name}`,
-        config: {},
-      })
-    ).id
+    const registryId = await createRegistry(server.client, place.organizationId, registry.name)
     const ports = [{ internal_port: 50_051, publicly_accessible: true, protocol: 'GRPC' }]
     const readiness = {
       type: { grpc: { port: 50_051 } },

@@ -92,7 +92,7 @@ describe('deploying a cluster brings what is asked and missing', () => {
       /^1\.0\.0\/note\.yaml of the catalogue has the checksum [0-9a-f]{64}, expected 0{64}: nothing was installed/,
     )
     expect(kubectl('api-versions')).not.toContain('cert-manager.io')
-    expect(await row('cert-manager')).toMatchObject({ found: 'missing', ok: false })
+    expect(await row('add-on cert-manager')).toMatchObject({ found: 'missing', ok: false })
     publish('1.0.0', { 'definitions.yaml': definitions, 'cert-manager.yaml': parts, 'note.yaml': note('first') })
   })
 
@@ -103,7 +103,12 @@ describe('deploying a cluster brings what is asked and missing', () => {
     expect(lines).toContain('metrics-server is on the cluster already: it is used as it is')
     expect(lines).toContain('cert-manager 1.0.0: installing')
     expect(lines).toContain('cert-manager 1.0.0 runs')
-    expect(await row('cert-manager')).toEqual({ what: 'cert-manager', found: '1.0.0, brought by Berth', ok: true, remedy: '' })
+    expect(await row('add-on cert-manager')).toEqual({
+      what: 'add-on cert-manager',
+      found: '1.0.0, brought by Berth',
+      ok: true,
+      remedy: '',
+    })
     expect(await row('certificates')).toMatchObject({ ok: true })
     expect((await deploy()).lines).toContain('cert-manager 1.0.0 is there')
   })
@@ -128,7 +133,7 @@ describe('deploying a cluster brings what is asked and missing', () => {
     const changed = parts.replace('{app: cert-manager}}\n    spec', '{app: cert-manager, version: second}}\n    spec')
     expect(changed).not.toBe(parts)
     publish('1.1.0', { 'definitions.yaml': definitions, 'cert-manager.yaml': changed })
-    expect(await row('cert-manager')).toMatchObject({ found: '1.0.0, brought by Berth; the catalogue has 1.1.0', ok: true })
+    expect(await row('add-on cert-manager')).toMatchObject({ found: '1.0.0, brought by Berth; the catalogue has 1.1.0', ok: true })
     const { lines, error } = await deploy()
     expect(error).toBeNull()
     expect(lines).toContain('cert-manager 1.1.0: upgrading from 1.0.0')

@@ -138,8 +138,7 @@ describe('from one shape to another', () => {
     expect(get<Managed>('deployment').spec.replicas).toBeGreaterThanOrEqual(2)
     await change({ min_running_instances: 1, max_running_instances: 1 })
     expect(has('hpa')).toBe(false)
-    // The autoscaler may have written once more on its way out; that is put back.
-    await until('the count to be the fixed one', 20, () => Promise.resolve(get<Managed>('deployment').spec.replicas === 1))
+    expect(get<Managed>('deployment').spec.replicas).toBe(1)
   }, 240_000)
 
   test('a volume makes it a StatefulSet, and taking the volume away makes it a Deployment again; the data stays until it is deleted', async () => {

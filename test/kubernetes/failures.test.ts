@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ctr, debianImage, digestOf, kubectl, kubectlApply, registryName } from '../harness/cluster.ts'
-import { deploymentLog, quick, type Service } from '../harness/deploy.ts'
+import { createRegistry, deployCluster, deploymentLog, quick, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
 import { pushImage } from '../harness/image.ts'
 import { startRegistry } from '../harness/registry.ts'
@@ -82,14 +82,7 @@ function refuses(where: string): boolean {
 beforeAll(async () => {
   server = await TestServer.start()
   place = await ground.place(server)
-  registryId = (
-    await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
-      name: 'test',
-      kind: 'GENERIC_CR',
-      url: `http://${registryName}`,
-      config: {},
-    })
-  ).id
+  registryId = await createRegistry(server.client, place.organizationId, registryName)
   expect(await digestOf(debianImage)).toMatch(/^sha256:/)
   expect(await deploy(await create('steady'))).toBe('DEPLOYED')
 })
@@ -128,12 +121,7 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
     try {
       const name = `${address}:${other.port}`
       image('far', name)
-      const { id } = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
-        name: 'far',
-        kind: 'GENERIC_CR',
-        url: `http://${name}`,
-        config: {},
-      })
+      const id = await createRegistry(server.client, place.organizationId, name)
       const told = await failing('far', { registry_id: id, image_name: 'test/far', tag: '1' })
       expect(told.explanation?.reason).toBe('RegistryUnreachable')
       expect(told.explanation?.evidence.join('\n')).toContain('HTTP response to HTTPS')
@@ -234,11 +222,7 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
     const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
     const limit = async (environment_quota: object | null): Promise<void> => {
       await server.client.put(base, { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', environment_quota })
-      await server.client.post(`${base}/deploy`)
-      await until('the cluster to be deployed', 60, async () => {
-        const { status } = await server.client.get<{ status: string }>(`${base}/status`)
-        return status === 'DEPLOYED'
-      })
+      await deployCluster(server.client, place)
     }
     await limit({ cpu: 100 })
     const told = await failing('quota', { cpu: 200 })

@@ -136,16 +136,12 @@ function fieldsOf(options: Options): Record<string, unknown> {
 
 /** The quota as a whole: naming one limit names them all. */
 function quotaOf(options: Options): Record<string, unknown> {
-  const names: [string, string][] = [
-    ['environmentCpu', 'cpu'],
-    ['environmentMemory', 'memory'],
-    ['environmentInstances', 'instances'],
-  ]
-  if (names.every(([option]) => options[option] === undefined)) return {}
-  const limits = names.flatMap(([option, field]) => {
-    const limit = Number(options[option] ?? 0)
-    if (!Number.isInteger(limit)) throw new AppError('invalid', `expected a whole number, found ${String(options[option])}`, option)
-    return limit === 0 ? [] : [[field, limit]]
+  const given = { cpu: options['environmentCpu'], memory: options['environmentMemory'], instances: options['environmentInstances'] }
+  if (Object.values(given).every((text) => text === undefined)) return {}
+  const limits = Object.entries(given).flatMap(([field, text = '0']) => {
+    if (!/^\d+$/.test(String(text)))
+      throw new AppError('invalid', `expected a whole number, found ${JSON.stringify(text)}`, `--environment-${field}`)
+    return Number(text) === 0 ? [] : [[field, Number(text)]]
   })
   return { environment_quota: Object.fromEntries(limits) as Record<string, number> }
 }

@@ -21,7 +21,7 @@ import { isScaled, renderRelease } from './render/release.ts'
 import { renderCount } from './render/workload.ts'
 import { applyRoutes } from './routes.ts'
 import { prepareVolumes } from './stateful.ts'
-import { removeAll, retire } from './take-down.ts'
+import { removeAll, removeAutoscaler, retire, type On } from './take-down.ts'
 import { usageOf } from './usage.ts'
 
 /** Milliseconds that looking for GPUs may take when an application is edited: a cluster that does not answer slows nobody. */
@@ -65,7 +65,7 @@ export class KubernetesEngine implements Engine, Inspection {
       case 'prepare':
         return this.#prepare(step.workload, context)
       case 'apply':
-        return this.#apply(step.workload, step.targets.length, context)
+        return this.#apply(step.workload, step.targets.length, on)
       case 'route':
         // Nothing gets traffic that does not run; the route stays, and its answer says so.
         if (step.targets.length === 0) return
@@ -158,8 +158,10 @@ export class KubernetesEngine implements Engine, Inspection {
     await precheck(this.#client, workload)
   }
 
-  async #apply(workload: Workload, count: number, context: ApplyContext): Promise<void> {
+  async #apply(workload: Workload, count: number, on: On): Promise<void> {
     const { place } = workload
+    const { context } = on
+    if (!isScaled(workload)) await removeAutoscaler(place, on)
     await prepareVolumes(workload, { client: this.#client, objects: this.#objects, note: context.note })
     const wanted = renderRelease(workload, this.#render)
     const live = this.#cache.find(keyOfService(wanted))

@@ -14,7 +14,7 @@ import { claimsOf } from './stateful.ts'
 const STUCK = 45_000
 const LOOK = 500
 
-type On = { client: KubeClient; objects: Objects; inventory: Inventory; cache: Cache; context: ApplyContext }
+export type On = { client: KubeClient; objects: Objects; inventory: Inventory; cache: Cache; context: ApplyContext }
 
 /** Removes what belongs to other rollouts than the one that is kept. With nothing to keep, waits until the last instance is gone. */
 export async function retire(place: Place, keep: Target[], on: On): Promise<void> {
@@ -24,6 +24,15 @@ export async function retire(place: Place, keep: Target[], on: On): Promise<void
   const stays = (entry: Entry): boolean => entry.mark === ROUTE_MARK || (kept ? entry.mark === markOf(kept) : entry.kind === 'Service')
   for (const entry of inOrder(entries.filter((one) => !stays(one)))) await removeOne(place, entry, on)
   if (!kept) await noPods(place, on)
+}
+
+/** Before a count is written that an autoscaler would write over. Until then it holds as it is. */
+export async function removeAutoscaler(place: Place, on: On): Promise<void> {
+  for (const entry of await on.inventory.of(place.applicationId))
+    if (entry.kind === 'HorizontalPodAutoscaler') {
+      await removeOne(place, entry, on)
+      await gone(place, entry, on)
+    }
 }
 
 /** Everything of an application, its volumes too. */

@@ -1,0 +1,152 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { AddonObject } from '../../../model/addon.ts'
+import { AppError, messageOf } from '../../../model/error.ts'
+import type { KubeClient } from '../client.ts'
+import { isMissing, KubernetesError } from '../error.ts'
+import type { KubeObject } from '../object.ts'
+import { Discovery } from './discovery.ts'
+import { isDefinition, nameOf } from './manifest.ts'
+import { troubleOf, waitsFor } from './ready.ts'
+import type { RecordWriter } from './record.ts'
+
+/** Owner of the fields of add-ons, apart from those of applications. */
+const MANAGER = 'berth-addons'
+/** Milliseconds that one stage of an add-on may take to stand, and that a thing may take to go. */
+const READY_LIMIT = 180_000
+const REMOVAL_LIMIT = 60_000
+const LOOK = 500
+
+const APPLY = 'application/apply-patch+yaml'
+
+/** How work on an add-on is told, and ended. */
+export type Way = { note: (line: string) => void; signal: AbortSignal }
+
+/** Single objects of add-ons, of whatever kind: applied, waited for, taken away. */
+export class AddonObjects {
+  readonly #client: KubeClient
+  readonly #discovery: Discovery
+
+  constructor(client: KubeClient) {
+    this.#client = client
+    this.#discovery = new Discovery(client)
+  }
+
+  /** Objects without a namespace go where `kubectl apply` would put them. */
+  async placed(objects: KubeObject[]): Promise<KubeObject[]> {
+    const own = new Map(objects.filter(isDefinition).map(scopeOf))
+    for (const object of objects) {
+      const isNamespaced = own.get(object.kind) ?? (await this.#discovery.isNamespaced(object.apiVersion, object.kind))
+      if (object.metadata.namespace === undefined && isNamespaced) object.metadata.namespace = 'default'
+    }
+    return objects
+  }
+
+  /** Into the record before it exists. What somebody else has under the name is used where it can be shared, and refused where it cannot. */
+  async apply(object: KubeObject, writer: RecordWriter, { signal, note }: Way): Promise<void> {
+    const thing = thingOf(object)
+    const path = await this.#discovery.pathTo(thing)
+    const ours = writer.has(thing)
+    const live = ours ? undefined : await this.#client.find<KubeObject>('GET', path, { signal })
+    if (live && (isDefinition(thing) || thing.kind === 'Namespace')) return note(`${nameOf(thing)} is there already: it is used as it is`)
+    if (live) throw new AppError('conflict', `${nameOf(thing)} is on the cluster already and is not Berth's: nothing of it was changed.`)
+    await writer.record({ ...thing, uid: null })
+    const write = (): Promise<KubeObject> =>
+      this.#client.call('PATCH', `${path}?fieldManager=${MANAGER}&force=true`, { body: object, type: APPLY, signal })
+    const applied = await write().catch(async (error: unknown) => {
+      if (!ours || !(error instanceof KubernetesError) || error.status !== 422 || keepsData.has(thing.kind)) throw error
+      note(`${nameOf(thing)} cannot be changed in place: it is made anew`)
+      await this.#client.find('DELETE', path, { body: { propagationPolicy: 'Background' }, signal })
+      await this.#gone(path, signal)
+      return write()
+    })
+    await writer.record({ ...thing, uid: applied.metadata.uid ?? null })
+  }
+
+  /** Waits until all of a stage does its work; says what it waits for, and why in vain. */
+  async stand(objects: KubeObject[], { note, signal }: Way): Promise<void> {
+    const until = Date.now() + READY_LIMIT
+    for (const object of objects) {
+      const thing = thingOf(object)
+      let told = false
+      for (;;) {
+        const live = await this.#client.find<KubeObject>('GET', await this.#discovery.pathTo(thing), { signal })
+        // A job that is done may be gone already.
+        const why = live ? waitsFor(live) : object.kind === 'Job' ? null : 'it is gone'
+        if (why === null) break
+        if (Date.now() > until) throw new AppError('unavailable', await this.#failure(thing, live, why))
+        if (!told && object.kind !== 'CustomResourceDefinition') note(`Waiting for ${nameOf(thing)}, for ${READY_LIMIT / 1000} s at most`)
+        told = true
+        await pause(LOOK, undefined, { signal })
+      }
+    }
+  }
+
+  async #failure(thing: AddonObject, live: KubeObject | undefined, why: string): Promise<string> {
+    const { matchLabels } = (live?.['spec'] as { selector?: { matchLabels?: Record<string, string> } })?.selector ?? {}
+    const selector = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`)
+    const pods =
+      selector.length === 0
+        ? []
+        : (
+            await this.#client.call<{ items: KubeObject[] }>(
+              'GET',
+              `/api/v1/namespaces/${thing.namespace}/pods?labelSelector=${encodeURIComponent(selector.join(','))}`,
+            )
+          ).items
+    return `${nameOf(thing)} is not ready after ${READY_LIMIT / 1000} s: ${troubleOf(pods) ?? why}. Deploying the cluster again goes on from here.`
+  }
+
+  /** True when it is gone, or is not Berth's; false for a definition that somebody's objects need. */
+  async takeAway(thing: AddonObject, { note, signal }: Way): Promise<boolean> {
+    const path = await this.#discovery.pathTo(thing).catch(absent)
+    const live = path === undefined ? undefined : await this.#client.find<KubeObject>('GET', path, { signal })
+    if (path === undefined || !live || !isOurs(thing, live)) return true
+    if (isDefinition(thing) && (await this.#isUsed(live))) {
+      note(`${nameOf(thing)} stays: there are objects of it, which would go with it`)
+      return false
+    }
+    const preconditions = live.metadata.uid === undefined ? {} : { preconditions: { uid: live.metadata.uid } }
+    await this.#client.find('DELETE', path, { body: { propagationPolicy: 'Background', ...preconditions }, signal })
+    await this.#gone(path, signal)
+    return true
+  }
+
+  async #isUsed(definition: KubeObject): Promise<boolean> {
+    const spec = definition['spec'] as { group: string; names: { plural: string }; versions: { name: string; served: boolean }[] }
+    const version = spec.versions.find((one) => one.served)?.name
+    if (version === undefined) return false
+    const list = await this.#client.find<{ items: unknown[] }>('GET', `/apis/${spec.group}/${version}/${spec.names.plural}?limit=1`)
+    return (list?.items.length ?? 0) > 0
+  }
+
+  /** Waits a moment: what takes longer (a namespace with much in it) goes on by itself. */
+  async #gone(path: string, signal: AbortSignal): Promise<void> {
+    const until = Date.now() + REMOVAL_LIMIT
+    while (Date.now() < until && (await this.#client.find('GET', path, { signal }))) await pause(LOOK, undefined, { signal })
+  }
+}
+
+/** Making these anew would lose what is in them. */
+const keepsData = new Set(['Namespace', 'CustomResourceDefinition', 'PersistentVolumeClaim', 'PersistentVolume', 'Secret'])
+
+function scopeOf(definition: KubeObject): [kind: string, isNamespaced: boolean] {
+  const { names, scope } = definition['spec'] as { names: { kind: string }; scope: string }
+  return [names.kind, scope === 'Namespaced']
+}
+
+export const thingOf = (object: KubeObject): AddonObject => ({
+  apiVersion: object.apiVersion,
+  kind: object.kind,
+  namespace: object.metadata.namespace ?? '',
+  name: object.metadata.name,
+  uid: null,
+})
+
+function absent(error: unknown): undefined {
+  if (isMissing(error)) return undefined
+  throw error instanceof Error ? error : new Error(messageOf(error))
+}
+
+/** One whose making broke off has no uid on record: then its fields tell who made it. */
+const isOurs = (thing: AddonObject, live: KubeObject): boolean =>
+  thing.uid === null ? (live.metadata.managedFields ?? []).some((one) => one.manager === MANAGER) : live.metadata.uid === thing.uid
