@@ -3,11 +3,13 @@ import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { AppError } from '../model/error.ts'
 import { DockerClient } from '../engine/docker/client.ts'
-import { has, run } from './run.ts'
+import { has, run, type Ran } from './run.ts'
 
 const root = process.getuid?.() === 0
 /** Seconds dockerd may take to answer. */
 const START_LIMIT = 60
+/** For the scripts of packages: they run `install` and `test`, of which this project's `bin` has its own. */
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 const answers = (socket: string): Promise<boolean> =>
   new DockerClient(socket).call('GET', '/version').then(
@@ -54,10 +56,11 @@ export async function aptInstall(packages: string[], say: (text: string) => void
   if (!root || !has('apt-get'))
     throw missing(packages.map((name) => [name, 'not found', 'install it with the package manager of your system, then run bin/up again']))
   say(`installing ${packages.join(', ')} (about a minute)`)
-  const first = await run('apt-get', ['install', '-y', '--no-install-recommends', ...withFriends(packages)])
-  if (first.code === 0) return
-  await run('apt-get', ['update'])
-  const second = await run('apt-get', ['install', '-y', '--no-install-recommends', ...withFriends(packages)])
+  const aptGet = (...argv: string[]): Promise<Ran> => run('apt-get', argv, { env: { PATH: SYSTEM_PATH } })
+  const install = (): Promise<Ran> => aptGet('install', '-y', '--no-install-recommends', ...withFriends(packages))
+  if ((await install()).code === 0) return
+  await aptGet('update')
+  const second = await install()
   if (second.code !== 0) throw new AppError('unavailable', `apt-get could not install ${packages.join(', ')}: ${second.out.slice(-800)}`)
 }
 

@@ -1,4 +1,6 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
 
 export type Ran = { code: number; out: string }
 
@@ -29,5 +31,13 @@ export function run(
   })
 }
 
+/** Looked up here, not by the program `test`: people may have this project's `bin`, which has one of that name, in their PATH. */
 export const has = (program: string): boolean =>
-  (process.env['PATH'] ?? '').split(':').some((folder) => spawnSync('test', ['-x', `${folder}/${program}`]).status === 0)
+  (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })

@@ -26,7 +26,8 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'berth-up-'))
   rmSync(home, { recursive: true })
   environment = {
-    PATH: process.env['PATH'] ?? '',
+    // People put the project's `bin` first, and with it programs called `test` and `install`.
+    PATH: `${bin}:${process.env['PATH'] ?? ''}`,
     HOME: process.env['HOME'] ?? '/root',
     XDG_CONFIG_HOME: join(tmpdir(), 'berth-none'),
     BERTH_HOME: home,
