@@ -12,6 +12,8 @@ const folder = (name: string, of: { timeout: number; parallel: boolean } & Proje
     hookTimeout: 180_000,
     fileParallelism: of.parallel,
     maxWorkers: of.parallel ? 2 : 1,
+    // What is marked as concurrent waits for Kubernetes more than it works.
+    maxConcurrency: 12,
   },
 })
 

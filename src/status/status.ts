@@ -39,7 +39,7 @@ export function statusOf(of: {
     outcome,
     health,
     freshness: freshnessOf(of.application, of.releasedAt),
-    conditions: conditionsOf({ outcome, health, failure, trouble, observation: of.observation }),
+    conditions: conditionsOf({ outcome, health, failure, trouble, unrest: unrestIn(of.observation, of.releasedAt) }),
     explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble,
   }
 }
@@ -79,18 +79,20 @@ function freshnessOf(application: Application, releasedAt: Date | null): Applica
   return application.changedAt > releasedAt ? 'out-of-date' : 'up-to-date'
 }
 
-type Judged = {
-  outcome: Outcome
-  health: Health
-  failure: Explanation | null
-  trouble: Explanation | null
-  observation: Observation | undefined
+/** What made an instance start again since the release was made, also when everything runs by now. */
+function unrestIn(observation: Observation | undefined, releasedAt: Date | null): Explanation | null {
+  const restarted = (observation?.instances ?? []).find((instance) => instance.restarts > 0 && instance.lastExit !== null)
+  if (restarted?.lastExit) return explainExit(restarted.name, restarted.lastExit, restarted.restarts)
+  // An engine replaces what was evicted at once, by an instance without restarts.
+  const evicted = (observation?.evidence ?? []).findLast((one) => one.kind === 'Evicted' && Date.parse(one.at) >= Number(releasedAt))
+  if (!evicted) return null
+  const waiting = { reason: evicted.kind, message: evicted.message.replace(/^Evicted: /, ''), since: evicted.at }
+  return explainWaiting(waiting, `The instance ${evicted.instance ?? ''}`)?.explanation ?? null
 }
 
-/** Stable turns false with the first restart of an instance and names its reason, also when everything runs again. */
-function conditionsOf({ outcome, health, failure, trouble, observation }: Judged): Condition[] {
-  const restarted = (observation?.instances ?? []).find((instance) => instance.restarts > 0 && instance.lastExit !== null)
-  const last = restarted?.lastExit ? explainExit(restarted.name, restarted.lastExit, restarted.restarts) : null
+type Judged = { outcome: Outcome; health: Health; failure: Explanation | null; trouble: Explanation | null; unrest: Explanation | null }
+
+function conditionsOf({ outcome, health, failure, trouble, unrest }: Judged): Condition[] {
   const deployed = outcome.progress === 'succeeded'
   return [
     {
@@ -105,6 +107,6 @@ function conditionsOf({ outcome, health, failure, trouble, observation }: Judged
       reason: trouble?.reason ?? health,
       message: trouble?.message ?? '',
     },
-    { type: 'Stable', status: last === null, reason: last?.reason ?? 'NoRestarts', message: last?.message ?? '' },
+    { type: 'Stable', status: unrest === null, reason: unrest?.reason ?? 'NoRestarts', message: unrest?.message ?? '' },
   ]
 }

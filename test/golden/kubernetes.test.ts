@@ -81,6 +81,9 @@ describe('a release on Kubernetes', () => {
     const environmentQuota = { cpuMilli: 8000, memoryMib: null, instances: 20 }
     await golden('environment-quota', renderEnvironment(place(), { ...context, options: { ...context.options, environmentQuota } }))
     await golden('gateway', renderGateway(context, { gatewayClass: 'envoy', isEnvoy: true, certificate: { chain: 'chain', key: 'key' } }))
-    await golden('build-pod', renderBuildPod({ id: 'build-1', cpuMilli: 4000, memoryGib: 8, ephemeralGib: 10, seconds: 1800 }, context))
+    await golden(
+      'build-pod',
+      renderBuildPod({ id: 'build-1', application: 'a-1', cpuMilli: 4000, memoryGib: 8, ephemeralGib: 10, seconds: 1800 }, context),
+    )
   })
 })

@@ -43,7 +43,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.remove())
 
-const byItself = ['Commit', 'Starting the builder', 'exporting', 'Rolling out', 'Applying', 'Waiting until', 'is running']
+const byItself = ['Commit', 'the builder', 'exporting', 'Rolling out', 'Applying', 'Waiting until', 'is running']
 
 /** The steps of this deployment, in the order in which the log shows that they began: after each of them the server is killed once. */
 const boundaries =

@@ -11,20 +11,25 @@ import { join } from 'node:path'
 type Explained = {
   state: string
   health: string
+  conditions: { type: string; status: boolean; reason: string; message: string }[]
   explanation: { reason: string; message: string; evidence: string[]; remedy: string } | null
 }
 
 let server: TestServer
 let place: Place
 let registryId: string
-const namespace = (): string =>
-  kubectl('get', 'namespaces', '--selector', `berth/environment=${place.environmentId}`, '--output', 'jsonpath={.items[0].metadata.name}')
+let steady: App
+/** An application in an environment of its own: environments are deployed beside each other. */
+type App = Service & { environmentId: string }
+const namespace = (app: App): string =>
+  kubectl('get', 'namespaces', '--selector', `berth/environment=${app.environmentId}`, '--output', 'jsonpath={.items[0].metadata.name}')
 const explain = (app: Service): Promise<Explained> => server.client.get<Explained>(`/service/${app.id}/explain`)
 const state = async (app: Service): Promise<string> => (await server.client.get<{ state: string }>(`/container/${app.id}/status`)).state
 const forever = ['-e', '$SIG{TERM} = sub { exit 0 }; sleep 1 while 1']
 
-async function create(name: string, more: Record<string, unknown> = {}, advanced: Record<string, unknown> = {}): Promise<Service> {
-  const app = await server.client.post<Service>(`/environment/${place.environmentId}/container`, {
+async function create(name: string, more: Record<string, unknown> = {}, advanced: Record<string, unknown> = {}): Promise<App> {
+  const environment = await server.client.post<Service>(`/project/${place.projectId}/environment`, { name, cluster: place.clusterId })
+  const app = await server.client.post<Service>(`/environment/${environment.id}/container`, {
     name,
     registry_id: registryId,
     image_name: 'library/debian',
@@ -37,7 +42,7 @@ async function create(name: string, more: Record<string, unknown> = {}, advanced
     ...more,
   })
   await server.client.put(`/container/${app.id}/advancedSettings`, { ...quick, ...advanced })
-  return app
+  return { ...app, environmentId: environment.id }
 }
 
 async function deploy(app: Service, seconds = 90): Promise<string> {
@@ -54,9 +59,9 @@ async function failing(
 ): Promise<Explained & { seconds: number }> {
   const app = await create(name, more, advanced)
   const begun = Date.now()
-  expect(await deploy(app), await deploymentLog(server.client, place.environmentId)).toMatch(/_ERROR$/)
+  expect(await deploy(app), await deploymentLog(server.client, app.environmentId)).toMatch(/_ERROR$/)
   const told = { ...(await explain(app)), seconds: (Date.now() - begun) / 1000 }
-  await server.client.delete(`/container/${app.id}`)
+  await server.client.delete(`/environment/${app.environmentId}`)
   expect(told.explanation?.remedy.length).toBeGreaterThan(10)
   return told
 }
@@ -84,11 +89,12 @@ beforeAll(async () => {
   place = await ground.place(server)
   registryId = await createRegistry(server.client, place.organizationId, registryName)
   expect(await digestOf(debianImage)).toMatch(/^sha256:/)
-  expect(await deploy(await create('steady'))).toBe('DEPLOYED')
+  steady = await create('steady')
+  expect(await deploy(steady)).toBe('DEPLOYED')
 })
 afterAll(() => server.remove())
 
-describe('what Kubernetes says becomes cause, evidence and remedy', () => {
+describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', () => {
   test('a crash loop, after three exits', async () => {
     const told = await failing('crash', { arguments: ['-e', 'print "boom\n"; exit 7'] })
     expect(told.explanation).toMatchObject({ reason: 'CrashLoop', message: expect.stringContaining('exit code 7') as string })
@@ -99,12 +105,6 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
     expect(told.explanation?.reason).toBe('OutOfMemory')
   })
 
-  test('a program that is not there, at once and with its name', async () => {
-    const told = await failing('nothing', { entrypoint: '/no/such/program', arguments: [] })
-    expect(told.explanation).toMatchObject({ reason: 'CommandNotFound', message: expect.stringContaining('/no/such/program') as string })
-    expect(told.seconds).toBeLessThan(20)
-  })
-
   test('an image that was removed from its registry', async () => {
     const app = await create('gone')
     await server.client
@@ -112,7 +112,7 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
       .catch(() => undefined)
     expect(await deploy(app)).toBe('BUILD_ERROR')
     expect((await explain(app)).explanation?.message).toContain('has no image library/debian with the tag never')
-    await server.client.delete(`/container/${app.id}`)
+    await server.client.delete(`/environment/${app.environmentId}`)
   })
 
   test('a registry that Berth reaches and the nodes do not', async () => {
@@ -137,55 +137,30 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
     const repository = `${registryName}/test/vanished`
     const digest = await digestOf({ repository, tag: '1' })
     await fetch(`http://${registryName}/v2/test/vanished/manifests/${digest}`, { method: 'DELETE' })
-    const pod = kubectl('get', 'pods', '--namespace', namespace(), '--selector', `berth/application=${app.id}`, '--output=name')
+    const pod = kubectl('get', 'pods', '--namespace', namespace(app), '--selector', `berth/application=${app.id}`, '--output=name')
     for (const one of ctr('images', 'ls', '-q')
       .split('\n')
       .filter((name) => name.startsWith(repository)))
       ctr('images', 'rm', '--sync', one)
-    kubectl('delete', pod, '--namespace', namespace(), '--wait=false')
+    kubectl('delete', pod, '--namespace', namespace(app), '--wait=false')
     await until('it to be told', 60, async () => (await explain(app)).explanation?.reason === 'ImageNotFound')
     expect((await explain(app)).explanation?.message).toContain('does not exist in its registry')
-    await server.client.delete(`/container/${app.id}`)
+    await server.client.delete(`/environment/${app.environmentId}`)
   })
 
-  test('a rule of the cluster that refuses it, at once and in its words', async () => {
-    const match = { matchLabels: { 'kubernetes.io/metadata.name': namespace() } }
-    const policy = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: 'berth-test-team' } }
-    const resourceRules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }]
-    const validations = [{ expression: 'has(object.metadata.labels.team)', message: 'every pod needs a team' }]
-    kubectlApply(
-      { ...policy, kind: 'ValidatingAdmissionPolicy', spec: { matchConstraints: { resourceRules }, validations } },
-      {
-        ...policy,
-        kind: 'ValidatingAdmissionPolicyBinding',
-        spec: { policyName: 'berth-test-team', validationActions: ['Deny'], matchResources: { namespaceSelector: match } },
-      },
-    )
-    try {
-      await until('the rule to hold', 30, () => Promise.resolve(refuses(namespace())))
-      const told = await failing('denied', {})
-      expect(told.explanation).toMatchObject({
-        reason: 'AdmissionDenied',
-        message: expect.stringContaining('every pod needs a team') as string,
-      })
-      expect(told.seconds).toBeLessThan(20)
-    } finally {
-      kubectl('delete', 'validatingadmissionpolicybinding/berth-test-team', 'validatingadmissionpolicy/berth-test-team')
-      await until('the rule to be gone', 30, () => Promise.resolve(!refuses(namespace())))
-    }
-  })
-
-  test('too many temporary files: it is evicted', async () => {
+  test('too many temporary files: it is evicted, and people know after it was replaced', async () => {
     const app = await create('files', {
-      cpu: 500,
+      cpu: 300,
       ephemeral_storage_in_gib: 1,
       arguments: ['-e', 'sleep 5; open my $f, ">", "/tmp/x"; print $f "x" x 1048576 for 1..1300; close $f; sleep 1 while 1'],
     })
     expect(await deploy(app)).toBe('DEPLOYED')
-    let told: Explained['explanation'] = null
-    await until('it to be told', 120, async () => (told = (await explain(app)).explanation)?.reason === 'Evicted')
-    expect(told).toMatchObject({ remedy: expect.stringContaining('ephemeral_storage_in_gib') as string })
-    await server.client.delete(`/container/${app.id}`)
+    const stable = async () => (await explain(app)).conditions.find((one) => one.type === 'Stable')
+    await until('it to be told', 120, async () => (await stable())?.status === false)
+    expect(await stable()).toMatchObject({ reason: 'Evicted', message: expect.stringContaining('ephemeral local storage') as string })
+    await until('it to run again', 60, async () => (await explain(app)).health === 'running')
+    expect(await stable()).toMatchObject({ reason: 'Evicted' })
+    await server.client.delete(`/environment/${app.environmentId}`)
   })
 
   test('a readiness probe that nobody answers, with what it found', async () => {
@@ -207,15 +182,62 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
     })
   })
 
-  test('no node with the labels, the CPU or the memory', async () => {
-    const labels = await failing('labels', {}, { 'deployment.affinity.node.required': { 'example.com/disk': 'ssd' } })
-    expect(labels.explanation).toMatchObject({ reason: 'NoMatchingNode', message: expect.stringContaining('1 of 1 nodes') as string })
-    expect((await failing('cpu', { cpu: 64_000 })).explanation?.reason).toBe('NoCpu')
-    expect((await failing('memory', { memory: 1_000_000 })).explanation?.reason).toBe('NoMemory')
-  }, 240_000)
+  test('no node with the labels', async () => {
+    const told = await failing('labels', {}, { 'deployment.affinity.node.required': { 'example.com/disk': 'ssd' } })
+    expect(told.explanation).toMatchObject({ reason: 'NoMatchingNode', message: expect.stringContaining('1 of 1 nodes') as string })
+  })
+
+  test.each([
+    ['CPU', { cpu: 64_000 }, 'NoCpu'],
+    ['memory', { memory: 1_000_000 }, 'NoMemory'],
+  ])('no node with the %s', async (what, more, reason) => {
+    expect((await failing(what.toLowerCase(), more)).explanation?.reason).toBe(reason)
+  })
 
   test('no GPU, before anything is tried', async () => {
     await expect(create('gpu', { gpu: 1 })).rejects.toThrow(/No node of this cluster has GPUs/)
+  })
+
+  test('a service account that does not exist, before anything is changed', async () => {
+    const told = await failing('account', {}, { 'security.service_account_name': 'robot' })
+    expect(told.explanation?.message).toContain('robot does not exist in the namespace')
+  })
+})
+
+describe('what cannot heal', () => {
+  test('ends at once: a program that is not there, by its name', async () => {
+    const told = await failing('nothing', { entrypoint: '/no/such/program', arguments: [] })
+    expect(told.explanation).toMatchObject({ reason: 'CommandNotFound', message: expect.stringContaining('/no/such/program') as string })
+    expect(told.seconds).toBeLessThan(20)
+  })
+})
+
+describe('what the cluster itself forbids or lacks', () => {
+  test('a rule of the cluster that refuses it, at once and in its words', async () => {
+    const match = { matchLabels: { 'berth/cluster': place.clusterId } }
+    const policy = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: 'berth-test-team' } }
+    const resourceRules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }]
+    const validations = [{ expression: 'has(object.metadata.labels.team)', message: 'every pod needs a team' }]
+    kubectlApply(
+      { ...policy, kind: 'ValidatingAdmissionPolicy', spec: { matchConstraints: { resourceRules }, validations } },
+      {
+        ...policy,
+        kind: 'ValidatingAdmissionPolicyBinding',
+        spec: { policyName: 'berth-test-team', validationActions: ['Deny'], matchResources: { namespaceSelector: match } },
+      },
+    )
+    try {
+      await until('the rule to hold', 30, () => Promise.resolve(refuses(namespace(steady))))
+      const told = await failing('denied', {})
+      expect(told.explanation).toMatchObject({
+        reason: 'AdmissionDenied',
+        message: expect.stringContaining('every pod needs a team') as string,
+      })
+      expect(told.seconds).toBeLessThan(20)
+    } finally {
+      kubectl('delete', 'validatingadmissionpolicybinding/berth-test-team', 'validatingadmissionpolicy/berth-test-team')
+      await until('the rule to be gone', 30, () => Promise.resolve(!refuses(namespace(steady))))
+    }
   })
 
   test('a quota, at once; the one that Berth gives every environment holds as soon as the cluster is deployed', async () => {
@@ -229,12 +251,7 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
     expect(told.explanation).toMatchObject({ reason: 'QuotaExceeded', message: expect.stringContaining('requests.cpu') as string })
     expect(told.seconds).toBeLessThan(20)
     await limit(null)
-    expect(kubectl('get', 'resourcequotas', '--namespace', namespace(), '--output=name')).toBe('')
-  })
-
-  test('a service account that does not exist, before anything is changed', async () => {
-    const told = await failing('account', {}, { 'security.service_account_name': 'robot' })
-    expect(told.explanation?.message).toContain('robot does not exist in the namespace')
+    expect(kubectl('get', 'resourcequotas', '--namespace', namespace(steady), '--output=name')).toBe('')
   })
 
   test('a volume of which nobody makes the class', async () => {
@@ -250,9 +267,6 @@ describe('what Kubernetes says becomes cause, evidence and remedy', () => {
   })
 
   test('and what served all the while still does', async () => {
-    const { results } = await server.client.get<{ results: Service[] }>(`/environment/${place.environmentId}/container`)
-    const steady = results.find((one) => one.name === 'steady')
-    if (!steady) throw new Error('steady is gone')
     expect(await explain(steady)).toMatchObject({ health: 'running', explanation: null })
   })
 })

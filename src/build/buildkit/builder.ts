@@ -35,12 +35,15 @@ export class BuildkitBuilder implements Builder {
     const late = AbortSignal.timeout(request.limits.timeout * 1000)
     const signal = AbortSignal.any([options.signal, late])
     let workbench: Workbench | undefined
+    let left: 'ended' | 'kept' = 'ended'
     try {
       workbench = await this.#settings.workbenches.open(
-        { id: request.id, ...request.limits, seconds: request.limits.timeout },
+        { id: request.id, application: applicationOf(request), ...request.limits, seconds: request.limits.timeout },
         { ...options, signal },
       )
-      return await this.#buildOn(workbench, request, { ...options, signal })
+      const image = await this.#buildOn(workbench, request, { ...options, signal })
+      left = 'kept'
+      return image
     } catch (error) {
       if (options.signal.aborted) throw new AppError('conflict', 'The build was canceled.')
       if (late.aborted)
@@ -48,7 +51,7 @@ export class BuildkitBuilder implements Builder {
       const fate = await workbench?.fate().catch(() => null)
       throw fate ? new AppError('invalid', `The build failed: ${fate}`) : error
     } finally {
-      await workbench?.remove().catch(() => undefined /* It ends by itself at its deadline. */)
+      await workbench?.leave(left).catch(() => undefined /* It ends by itself at its deadline. */)
     }
   }
 
@@ -76,7 +79,7 @@ export class BuildkitBuilder implements Builder {
   async #buildOn(workbench: Workbench, request: BuildRequest, { signal, onLine }: Options): Promise<Image> {
     await abortable(workbench.unpack(FOLDERS.source, tarOf(request.folder)), signal)
     if (Object.keys(request.secrets).length > 0) await abortable(this.#sendSecrets(workbench, request), signal)
-    const repository = `${this.#settings.registry.name}/${request.labels['berth.application'] ?? request.id}`
+    const repository = `${this.#settings.registry.name}/${applicationOf(request)}`
     const last: string[] = []
     const ended = await abortable(
       workbench.buildctl(this.#arguments(request, repository), (line) => {
@@ -128,6 +131,8 @@ export class BuildkitBuilder implements Builder {
     }
   }
 }
+
+const applicationOf = (request: BuildRequest): string => request.labels['berth.application'] ?? request.id
 
 /** Owned by root with times left out, so that equal sources are equal to BuildKit's cache. */
 function tarOf(folder: string): Readable {

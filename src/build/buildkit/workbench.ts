@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 /** How a program on a workbench ended: its exit code, or why there is none. */
 export type Ended = { code: number | undefined; message: string }
 
-/** A place with buildkitd, buildctl and tar, for one build. */
+/** A place with buildkitd, buildctl and tar, for one build at a time. */
 export type Workbench = {
   /** Unpacks a tar stream below a folder of it. */
   unpack(folder: string, tar: Readable): Promise<void>
@@ -12,14 +12,15 @@ export type Workbench = {
   read(file: string): Promise<string>
   /** Why it is not there any more, in words: out of memory, out of disk, its node gone; null while it is. */
   fate(): Promise<string | null>
-  remove(): Promise<void>
+  /** Ends it, or keeps it for the next build of the same application: what that build unpacks, reads and writes is gone then, BuildKit's cache stays. */
+  leave(how: 'ended' | 'kept'): Promise<void>
 }
 
 /** Where workbenches come from. */
 export type Workbenches = {
-  /** One that is ready. `id` names it: one of the same name that a process left behind is removed first. */
+  /** One that is ready: one that was kept for this application, or a new one. `id` names it: one of the same name that a process left behind is removed first. */
   open(
-    request: { id: string; cpuMilli: number; memoryGib: number; ephemeralGib: number | null; seconds: number },
+    request: { id: string; application: string; cpuMilli: number; memoryGib: number; ephemeralGib: number | null; seconds: number },
     options: { signal: AbortSignal; onLine: (line: string) => void },
   ): Promise<Workbench>
 }

@@ -1,24 +1,16 @@
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Readable } from 'node:stream'
-import { FOLDERS, type Ended, type Workbench, type Workbenches } from '../../build/buildkit/workbench.ts'
-import { systemNamespace } from '../../model/cluster.ts'
+import type { Ended, Workbench } from '../../build/buildkit/workbench.ts'
 import { AppError } from '../../model/error.ts'
 import type { KubeClient } from './client.ts'
 import { openExec } from './exec.ts'
-import { labels, selector } from './label.ts'
-import { pathOf, pathTo, type Condition, type KubeObject, type Reference } from './object.ts'
-import { BUILD_CONTAINER, renderBuildPod, SOCKET, type BuildPodRequest } from './render/build-pod.ts'
-import type { RenderContext } from './render/pod.ts'
+import { pathTo, type Condition, type KubeObject, type Reference } from './object.ts'
+import { BUILD_CONTAINER, SOCKET } from './render/build-pod.ts'
 
-/** Milliseconds that a build pod may take to be ready (its image is pulled, a node may be added), that an old one may take to go, and between two looks. */
-const READY_LIMIT = 300_000
-const REMOVAL_LIMIT = 30_000
-const LOOK = 200
 /** Bytes that xargs may give to one program; the kernel's own limit is 2 MiB for all and 128 KiB for one argument. */
 const ARGUMENTS_LIMIT = 1_500_000
 
-type Pod = KubeObject & {
+export type BuilderPod = KubeObject & {
   status: {
     phase: string
     reason?: string
@@ -28,92 +20,16 @@ type Pod = KubeObject & {
   }
 }
 
-/** Pods in which images are built, one per build, driven by exec alone. */
-export class BuildPods implements Workbenches {
-  readonly #client: KubeClient
-  readonly #render: RenderContext
-  /** Uids of those that this process has opened. */
-  readonly #open = new Set<string>()
-
-  constructor(client: KubeClient, render: RenderContext) {
-    this.#client = client
-    this.#render = render
-  }
-
-  async open(request: BuildPodRequest, { signal, onLine }: { signal: AbortSignal; onLine: (line: string) => void }): Promise<Workbench> {
-    const pod = renderBuildPod(request, this.#render)
-    const reference: Reference = { kind: 'Pod', namespace: pod.metadata.namespace ?? '', name: pod.metadata.name }
-    await this.#remove(reference)
-    const made = await this.#client.call<Pod>('POST', pathOf('Pod', reference.namespace), { body: pod, signal })
-    this.#open.add(made.metadata.uid ?? '')
-    onLine(`Starting the builder ${reference.name}`)
-    try {
-      await this.#ready(reference, signal)
-      const bench = new BuildPod(this.#client, reference, () => this.#remove(reference))
-      const { code, message } = await bench.run(['mkdir', '-p', FOLDERS.source, FOLDERS.output])
-      if (code !== 0) throw new AppError('unavailable', `The builder cannot be used: ${message}`)
-      return bench
-    } catch (error) {
-      await this.#remove(reference).catch(() => undefined)
-      throw error
-    }
-  }
-
-  /** Removes builders that nobody drives any more: after the process that started them was killed. */
-  async sweep(): Promise<void> {
-    const wanted = selector({ [labels.cluster]: this.#render.clusterId, [labels.build]: 'true' })
-    const namespace = systemNamespace(this.#render.clusterId.slice(0, 8))
-    const { items } = await this.#client.call<{ items: Pod[] }>('GET', `${pathOf('Pod', namespace)}?labelSelector=${wanted}`)
-    // By uid: a build that has begun meanwhile may have the same name again.
-    const left = items.filter(({ metadata }) => !this.#open.has(metadata.uid ?? ''))
-    await Promise.all(
-      left.map(({ metadata }) =>
-        this.#client
-          .find('DELETE', `${pathTo({ kind: 'Pod', namespace, name: metadata.name })}?gracePeriodSeconds=0`, {
-            body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid: metadata.uid } },
-          })
-          .catch((error: unknown) => (error instanceof AppError && error.code === 'conflict' ? undefined : Promise.reject(error as Error))),
-      ),
-    )
-  }
-
-  async #ready(reference: Reference, signal: AbortSignal): Promise<void> {
-    const until = Date.now() + READY_LIMIT
-    let why = 'no node has taken it'
-    while (Date.now() < until) {
-      const pod = await this.#client.find<Pod>('GET', pathTo(reference), { signal })
-      if (!pod || pod.status.phase === 'Failed')
-        throw new AppError('unavailable', `The builder ended before it was ready: ${pod?.status.message ?? 'somebody removed it'}.`)
-      if (pod.status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True')) return
-      const waiting = pod.status.containerStatuses?.[0]?.state.waiting
-      const unscheduled = pod.status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
-      why = waiting?.message ?? unscheduled?.message ?? waiting?.reason ?? why
-      if (waiting?.reason === 'InvalidImageName' || waiting?.reason === 'ErrImageNeverPull') break
-      await pause(LOOK, undefined, { signal })
-    }
-    throw new AppError('unavailable', `The builder was not ready after ${READY_LIMIT / 1000} s: ${why}.`)
-  }
-
-  async #remove(reference: Reference): Promise<void> {
-    const until = Date.now() + REMOVAL_LIMIT
-    while (Date.now() < until) {
-      const live = await this.#client.find<Pod>('GET', pathTo(reference))
-      if (!live || live.metadata.labels?.[labels.cluster] !== this.#render.clusterId) return
-      await this.#client.find('DELETE', `${pathTo(reference)}?gracePeriodSeconds=0`)
-      await pause(LOOK)
-    }
-  }
-}
-
-class BuildPod implements Workbench {
+/** One pod as a workbench: driven by exec. */
+export class BuildPod implements Workbench {
   readonly #client: KubeClient
   readonly #reference: Reference
-  readonly remove: () => Promise<void>
+  readonly leave: (how: 'ended' | 'kept') => Promise<void>
 
-  constructor(client: KubeClient, reference: Reference, remove: () => Promise<void>) {
+  constructor(client: KubeClient, reference: Reference, leave: (how: 'ended' | 'kept') => Promise<void>) {
     this.#client = client
     this.#reference = reference
-    this.remove = remove
+    this.leave = leave
   }
 
   async unpack(folder: string, tar: Readable): Promise<void> {
@@ -159,7 +75,7 @@ class BuildPod implements Workbench {
   }
 
   async fate(): Promise<string | null> {
-    const pod = await this.#client.find<Pod>('GET', pathTo(this.#reference))
+    const pod = await this.#client.find<BuilderPod>('GET', pathTo(this.#reference))
     if (!pod) return 'the builder was removed.'
     const terminated = pod.status.containerStatuses?.[0]?.state.terminated
     if (terminated?.reason === 'OOMKilled') return 'the build ran out of memory (build.ram_max_in_gib): raise it, or build with less.'

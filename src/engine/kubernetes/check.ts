@@ -1,7 +1,7 @@
 import { systemNamespace } from '../../model/cluster.ts'
 import { AppError, messageOf } from '../../model/error.ts'
 import type { Finding } from '../port.ts'
-import type { KubeClient } from './client.ts'
+import type { CallOptions, KubeClient } from './client.ts'
 import { isMissing } from './error.ts'
 import { pathOf, pathTo, type Condition, type KubeObject } from './object.ts'
 import { GATEWAY } from './render/name.ts'
@@ -151,10 +151,13 @@ export const ENVOY_CONTROLLER = 'gateway.envoyproxy.io/gatewayclass-controller'
 
 type GatewayClass = KubeObject & { spec: { controllerName: string }; status?: { conditions?: Condition[] } }
 
-/** The GatewayClasses that a controller has accepted, with its name. */
-export async function gatewayClasses(client: KubeClient): Promise<{ name: string; controller: string }[]> {
-  const { items } = await client.call<{ items: GatewayClass[] }>('GET', pathOf('GatewayClass'), QUICK)
-  return items
+/** The GatewayClasses that a controller has accepted, with its name; undefined where there is no Gateway API. */
+export async function gatewayClasses(
+  client: KubeClient,
+  options: CallOptions = {},
+): Promise<{ name: string; controller: string }[] | undefined> {
+  const all = await client.find<{ items: GatewayClass[] }>('GET', pathOf('GatewayClass'), options)
+  return all?.items
     .filter((one) => one.status?.conditions?.some(({ type, status }) => type === 'Accepted' && status === 'True'))
     .map((one) => ({ name: one.metadata.name, controller: one.spec.controllerName }))
 }
@@ -162,10 +165,7 @@ export async function gatewayClasses(client: KubeClient): Promise<{ name: string
 async function classOf(client: KubeClient, wanted: string | null): Promise<Finding[]> {
   const remedy =
     'Let Berth bring Envoy Gateway (berth cluster edit --addons envoy-gateway), or install its chart, which brings the Gateway API along, and a GatewayClass.'
-  const classes =
-    (await gatewayClasses(client).catch((error: unknown) => (isMissing(error) ? null : Promise.reject(error as Error))))?.map(
-      (one) => one.name,
-    ) ?? []
+  const classes = ((await gatewayClasses(client, QUICK)) ?? []).map((one) => one.name)
   const ok = wanted === null ? classes.length > 0 : classes.includes(wanted)
   return [{ what: 'gateway class', found: classes.join(', ') || 'none', ok, remedy: ok ? '' : remedy }]
 }

@@ -12,7 +12,17 @@ export const labels = {
   revision: 'berth/revision',
   generation: 'berth/generation',
   volume: 'berth/volume',
+  /** `busy` or `idle`. */
   build: 'berth/build',
+  /** Not `berth/application`: a builder is no instance of it. */
+  buildsFor: 'berth/builds-for',
+} as const
+
+export const annotations = {
+  /** What a builder is made from: equal ones can do the same builds. */
+  builderKind: 'berth/builder-kind',
+  /** When a builder's last build ended. */
+  idleSince: 'berth/idle-since',
 } as const
 
 export const environmentLabels = (

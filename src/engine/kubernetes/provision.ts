@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, messageOf } from '../../model/error.ts'
+import { AppError } from '../../model/error.ts'
 import { systemNamespace } from '../../model/cluster.ts'
 import type { Finding, Provisioning } from '../port.ts'
 import { Addons, type AddonBook, type AddonSource } from './addon/addons.ts'
@@ -103,10 +103,16 @@ export class KubernetesProvisioning implements Provisioning {
     const { clusterId, options } = this.#render
     const ours = selector({ [labels.cluster]: clusterId })
     const { items } = await this.#client.call<{ items: KubeObject[] }>('GET', `${pathOf('Namespace')}?labelSelector=${ours}`, { signal })
-    for (const { metadata } of items.filter((one) => one.metadata.labels?.[labels.environment] !== undefined)) {
-      const wanted = renderQuota(metadata.name, ownLabels(metadata.labels), options.environmentQuota)
-      for (const object of wanted) await this.#objects.apply(object, { signal })
-      if (wanted.length === 0) await this.#objects.remove({ kind: 'ResourceQuota', namespace: metadata.name, name: QUOTA }, null)
+    for (const { metadata } of items.filter((one) => one.metadata.labels?.[labels.environment] !== undefined && !isEnding(one))) {
+      try {
+        const wanted = renderQuota(metadata.name, ownLabels(metadata.labels), options.environmentQuota)
+        for (const object of wanted) await this.#objects.apply(object, { signal })
+        if (wanted.length === 0) await this.#objects.remove({ kind: 'ResourceQuota', namespace: metadata.name, name: QUOTA }, null)
+      } catch (error) {
+        // An environment may be deleted meanwhile: it needs no quota any more.
+        const live = await this.#client.find<KubeObject>('GET', pathTo({ kind: 'Namespace', namespace: '', name: metadata.name }))
+        if (live && !isEnding(live)) throw error
+      }
     }
   }
 
@@ -118,9 +124,8 @@ export class KubernetesProvisioning implements Provisioning {
 
   async #gatewayClass(): Promise<{ name: string; controller: string }> {
     const wanted = this.#render.options.gatewayClass
-    const classes = await gatewayClasses(this.#client).catch((error: unknown) => {
-      throw new AppError('invalid', `The cluster has no Gateway API (${messageOf(error)}): ${REMEDY}`)
-    })
+    const classes = await gatewayClasses(this.#client)
+    if (!classes) throw new AppError('invalid', `The cluster has no Gateway API: ${REMEDY}`)
     const found = wanted === null ? classes[0] : classes.find((one) => one.name === wanted)
     if (!found)
       throw new AppError(
@@ -147,3 +152,5 @@ export class KubernetesProvisioning implements Provisioning {
     )
   }
 }
+
+const isEnding = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined
