@@ -75,20 +75,34 @@ async function checks(): Promise<void> {
   }
 }
 
-/** Runs suites. What fails is run once more, alone: whether it fails again is what its finder needs to know, and that it needed a second try is said. */
+/** One lane needs Docker, the other the cluster: they run beside each other, since both wait more than they work. */
+const lanes: [string, string[]][] = [
+  ['docker', ['unit', 'golden', 'contract', 'journeys']],
+  ['kubernetes', ['kubernetes', 'journeys-kubernetes']],
+]
+
+/** Runs the lanes. What fails is run once more, alone: whether it fails again is what its finder needs to know, and that it needed a second try is said. */
 async function tests(home: string, environment: Record<string, string>): Promise<void> {
-  const first = await suites(home, [], environment)
-  const failed = [...new Set(first.testResults.filter((one) => one.status === 'failed').map((one) => relative(root, one.name)))]
-  count(first, (name) => !failed.includes(relative(root, name)))
-  if (failed.length === 0) return
-  say(`\nFailed, and run once more: ${failed.join(', ')}`)
-  count(await suites(home, failed, environment), () => true)
-  say(`NEEDED A SECOND TRY: ${failed.join(', ')}: a bug to find, see the first try above`)
+  const wanted = lanes.filter(([name]) => name === 'docker' || environment['CLUSTER'] !== 'none')
+  const ended = await Promise.all(
+    wanted.map(async ([name, all]) => {
+      const projects = all.map((one) => `--project=${one}`)
+      return { name, projects, ...(await suites(name, projects, { home, environment })) }
+    }),
+  )
+  for (const { name, projects, testResults } of ended) {
+    const failed = [...new Set(testResults.filter((one) => one.status === 'failed').map((one) => relative(root, one.name)))]
+    count({ testResults }, (file) => !failed.includes(relative(root, file)))
+    if (failed.length === 0) continue
+    say(`\nFailed, and run once more: ${failed.join(', ')}`)
+    count(await suites(`${name}-again`, [...projects, ...failed], { home, environment }), () => true)
+    say(`NEEDED A SECOND TRY: ${failed.join(', ')}: a bug to find, see the first try above`)
+  }
 }
 
-async function suites(home: string, files: string[], environment: Record<string, string>): Promise<Report> {
-  const file = join(home, 'report.json')
-  const good = await run('vitest', ['run', ...files, '--reporter=verbose', '--reporter=json', `--outputFile.json=${file}`], environment)
+async function suites(name: string, argv: string[], of: { home: string; environment: Record<string, string> }): Promise<Report> {
+  const file = join(of.home, `${name}.json`)
+  const good = await run('vitest', ['run', ...argv, '--reporter=verbose', '--reporter=json', `--outputFile.json=${file}`], of.environment)
   const report = JSON.parse(readFileSync(file, 'utf8')) as Report
   if (!good && report.testResults.every((one) => one.status !== 'failed')) {
     say('FAILED: something went wrong outside of any test, see above')

@@ -24,6 +24,9 @@ const docker = (at: At, argv: string[], limit?: number) =>
 /** Debian's program builds with BuildKit; a newer one without its buildx plugin, first on PATH, does not. */
 const dockerProgram = (): string => (existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker')
 
+/** What the published slim image leaves out too. */
+const SLIM = ['/usr/share/locale/*', '/usr/share/man/*', '/usr/share/info/*', '/usr/share/doc/*']
+
 /** Debian's base image: pulled, or made of Debian's packages. */
 export async function ensureBaseImage(at: At, say: (text: string) => void): Promise<string> {
   if (await exists(at, BASE_IMAGE)) return 'there'
@@ -33,7 +36,7 @@ export async function ensureBaseImage(at: At, say: (text: string) => void): Prom
   say("making it of Debian's packages (about 20 s)")
   const folder = scratch(at, 'base')
   const tar = join(folder, 'base.tar')
-  const made = await run('mmdebstrap', ['--variant=minbase', 'bookworm', tar])
+  const made = await run('mmdebstrap', ['--variant=minbase', ...SLIM.map((path) => `--dpkgopt=path-exclude=${path}`), 'bookworm', tar])
   if (made.code !== 0) throw new AppError('unavailable', `mmdebstrap failed: ${made.out.slice(-800)}`)
   const imported = await docker(at, ['import', '--change', 'CMD ["bash"]', tar, BASE_IMAGE])
   rmSync(folder, { recursive: true, force: true })

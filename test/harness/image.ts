@@ -7,7 +7,7 @@ const docker = (...argv: string[]): void => void execFileSync('/usr/bin/docker',
 
 /** Builds a folder with Docker and pushes the image to a registry that speaks HTTP. */
 export function pushImage(folder: string, of: { registry: string; name: string; tag: string }): void {
-  const local = `berth-test/${of.name}:${of.tag}`
+  const local = `berth-test/${of.name}:${process.pid}-${of.tag}`
   docker('build', '--quiet', '--tag', local, folder)
   try {
     if (of.registry.startsWith('127.')) {

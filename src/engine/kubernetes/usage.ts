@@ -2,7 +2,7 @@ import { AppError } from '../../model/error.ts'
 import type { Place } from '../../model/workload.ts'
 import type { Usage } from '../port.ts'
 import type { KubeClient } from './client.ts'
-import { isMissing } from './error.ts'
+import { isMissing, KubernetesError } from './error.ts'
 import { labels, selector } from './label.ts'
 
 type PodMetrics = { metadata: { name: string }; containers: { name: string; usage: { cpu: string; memory: string } }[] }
@@ -18,10 +18,16 @@ export async function usageOf(client: KubeClient, place: Place): Promise<Usage[]
       memoryMib: Math.round(pod.containers.reduce((sum, one) => sum + quantity(one.usage.memory), 0) / 2 ** 20),
     }))
   } catch (error) {
-    if (isMissing(error) || (error instanceof AppError && error.code === 'unavailable'))
+    if (isMissing(error))
       throw new AppError(
         'unavailable',
         'This cluster does not measure what instances use: install metrics-server (berth cluster check shows what is missing).',
+      )
+    // The API server answers for metrics-server, which is behind it.
+    if (error instanceof KubernetesError && error.status === 503)
+      throw new AppError(
+        'unavailable',
+        `The cluster's metrics-server does not answer at the moment (${error.message.trim()}): try again, or look at its pod in kube-system.`,
       )
     throw error
   }
