@@ -76,16 +76,15 @@ async function checks(): Promise<void> {
 }
 
 /** One lane needs Docker, the other the cluster: they run beside each other, since both wait more than they work. */
-const lanes: [string, string[]][] = [
-  ['docker', ['unit', 'golden', 'contract', 'journeys']],
-  ['kubernetes', ['kubernetes', 'journeys-kubernetes']],
+const lanesOf = (cluster: boolean): [string, string[]][] => [
+  ['docker', ['unit', 'golden', 'journeys']],
+  ['cluster', cluster ? ['contract', 'kubernetes', 'journeys-kubernetes'] : ['contract']],
 ]
 
 /** Runs the lanes. What fails is run once more, alone: whether it fails again is what its finder needs to know, and that it needed a second try is said. */
 async function tests(home: string, environment: Record<string, string>): Promise<void> {
-  const wanted = lanes.filter(([name]) => name === 'docker' || environment['CLUSTER'] !== 'none')
   const ended = await Promise.all(
-    wanted.map(async ([name, all]) => {
+    lanesOf(environment['CLUSTER'] !== 'none').map(async ([name, all]) => {
       const projects = all.map((one) => `--project=${one}`)
       return { name, projects, ...(await suites(name, projects, { home, environment })) }
     }),
