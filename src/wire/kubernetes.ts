@@ -46,13 +46,13 @@ export function wireKubernetes(
   })
   const render = { clusterId: cluster.id, options }
   const book = bookOf(db, cluster.id)
-  const engine = new KubernetesEngine(client, render, book)
+  const pods = new BuildPods(client, render)
+  const engine = new KubernetesEngine(client, render, { book, makeRoom: () => pods.makeRoom() })
   const provisioning = new KubernetesProvisioning(client, render, {
     certificate: () => localCertificate(join(config.home, 'certificates'), options.domain, authority),
     book,
     addons: { book: addonBookOf(db, cluster.id), source: new Catalog(config.addons, egress) },
   })
-  const pods = new BuildPods(client, render)
   const builder =
     options.registry === null
       ? null

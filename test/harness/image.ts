@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { cpSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { ctr } from './cluster.ts'
+import { compiled, ctr } from './cluster.ts'
 import { workFolder } from './server.ts'
 
 const docker = (...argv: string[]): void => void execFileSync('/usr/bin/docker', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -8,7 +9,7 @@ const docker = (...argv: string[]): void => void execFileSync('/usr/bin/docker',
 /** Builds a folder with Docker and pushes the image to a registry that speaks HTTP. */
 export function pushImage(folder: string, of: { registry: string; name: string; tag: string }): void {
   const local = `berth-test/${of.name}:${process.pid}-${of.tag}`
-  docker('build', '--quiet', '--tag', local, folder)
+  docker('build', '--quiet', '--network=host', '--tag', local, folder)
   try {
     if (of.registry.startsWith('127.')) {
       docker('tag', local, `${of.registry}/${of.name}:${of.tag}`)
@@ -33,6 +34,20 @@ export function ownImage(registry: string): string {
   pushPlain(local, { registry, name: 'berth/berth', tag: 'test' })
   docker('rmi', '--force', local)
   return `${registry}/berth/berth:test`
+}
+
+/** A builder that needs no privileges, in a registry which it knows as Docker Hub's mirror; returns its name. */
+export function rootlessBuilder(registry: string): string {
+  const folder = workFolder('rootless')
+  cpSync(resolve(import.meta.dirname, 'images/rootless'), folder, { recursive: true })
+  for (const program of ['buildkitd', 'buildctl']) cpSync(join(compiled('build'), program), join(folder, program))
+  writeFileSync(
+    join(folder, 'buildkitd.toml'),
+    `[registry."docker.io"]\n  mirrors = ["${registry}"]\n[registry."${registry}"]\n  http = true\n`,
+  )
+  const of = { registry, name: 'berth-test/rootless', tag: '1' }
+  pushImage(folder, of)
+  return `${registry}/${of.name}:${of.tag}`
 }
 
 /** Docker pushes over HTTP to loopback only; containerd, which the node has, to anywhere it is told. */

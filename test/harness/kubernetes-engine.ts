@@ -45,5 +45,5 @@ export function memoryBook(): InventoryBook {
 export function kubernetesEngine(clusterId: string, more: Partial<KubernetesOptions> = {}) {
   const render: RenderContext = { clusterId, options: { ...options, ...more } }
   const client = kubeClient()
-  return { client, render, engine: new KubernetesEngine(client, render, memoryBook()) }
+  return { client, render, engine: new KubernetesEngine(client, render, { book: memoryBook(), makeRoom: () => Promise.resolve() }) }
 }

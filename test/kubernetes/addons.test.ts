@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { narrowAccount } from '../harness/account.ts'
 import { compiled, debianImage, kubeconfig, kubectl, removeNamespaces } from '../harness/cluster.ts'
-
 import { act, createWeb } from '../harness/deploy.ts'
 import { answersAt, ask } from '../harness/load.ts'
 import { TestServer, until, workFolder } from '../harness/server.ts'
@@ -15,7 +15,7 @@ const domain = 'addons.test'
 const folder = workFolder('addons')
 let server: TestServer
 let place: { organizationId: string; clusterId: string; environmentId: string }
-const base = (): string => `/organization/${place.organizationId}/cluster/${place.clusterId}`
+const base = (clusterId = place.clusterId): string => `/organization/${place.organizationId}/cluster/${clusterId}`
 
 /** cert-manager's controllers as the test cluster runs them, with an authority of the cluster's own: what a catalogue has of it. */
 function certManager(): { definitions: string; parts: string } {
@@ -42,14 +42,14 @@ function publish(version: string, files: Record<string, string>, sums: Record<st
 const edit = (more: Record<string, unknown>): Promise<Cluster> =>
   server.client.put<Cluster>(base(), { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', ...more })
 
-async function deploy(): Promise<{ lines: string; error: string | null }> {
-  await server.client.post(`${base()}/deploy`)
+async function deploy(clusterId = place.clusterId): Promise<{ lines: string; error: string | null }> {
+  await server.client.post(`${base(clusterId)}/deploy`)
   await until(
     'the cluster to be deployed',
     240,
-    async () => (await server.client.get<{ status: string }>(`${base()}/status`)).status !== 'DEPLOYING',
+    async () => (await server.client.get<{ status: string }>(`${base(clusterId)}/status`)).status !== 'DEPLOYING',
   )
-  const { lines, error } = await server.client.get<{ lines: string[]; error: string | null }>(`${base()}/deployLog`)
+  const { lines, error } = await server.client.get<{ lines: string[]; error: string | null }>(`${base(clusterId)}/deployLog`)
   return { lines: lines.join('\n'), error }
 }
 
@@ -94,6 +94,23 @@ describe('deploying a cluster brings what is asked and missing', () => {
     expect(kubectl('api-versions')).not.toContain('cert-manager.io')
     expect(await row('add-on cert-manager')).toMatchObject({ found: 'missing', ok: false })
     publish('1.0.0', { 'definitions.yaml': definitions, 'cert-manager.yaml': parts, 'note.yaml': note('first') })
+  })
+
+  test('and nothing for an account that may not: the error says whose kubeconfig it takes', async () => {
+    const account = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/cluster`, {
+      name: 'narrow',
+      region: 'on-premise',
+      cloud_provider: 'ON_PREMISE',
+      engine: 'kubernetes',
+      kubeconfig: await narrowAccount(server),
+      domain: 'narrow.test',
+      addons: ['cert-manager'],
+    })
+    server.leftovers.push(() => removeNamespaces(account.id))
+    expect((await deploy(account.id)).error).toMatch(
+      /^The account may not install cert-manager \(.+\)\. Give the cluster an administrator's kubeconfig/,
+    )
+    expect(kubectl('api-versions')).not.toContain('cert-manager.io')
   })
 
   test('it is installed, its definitions first, and waited for; what the cluster has already is used', async () => {

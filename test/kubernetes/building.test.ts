@@ -1,7 +1,10 @@
+import { quantity } from '../../src/engine/kubernetes/usage.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kubectl } from '../harness/cluster.ts'
-import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
+import { debianImage, kubectl, kubectlJson, registryName } from '../harness/cluster.ts'
+import { act, createHello, createWeb, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
+import { rootlessBuilder } from '../harness/image.ts'
+import { ask } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
 import { TestServer, until, type Place } from '../harness/server.ts'
 
@@ -19,12 +22,17 @@ beforeAll(async () => {
 })
 afterAll(() => server.remove())
 
-/** Pushes something new, and returns what the log says of the builder. */
+let version = 10
+
+/** Pushes something new of the same size, and returns what the log says of the builder. */
 async function push(to: Service, from: Repository): Promise<string> {
-  from.commit({ 'version.txt': String(Math.random()) })
+  const program = from.git('show', 'HEAD:hello.pl').replace(/'(Hello from Berth!|version \d+)'/, `'version ${++version}'`)
+  from.commit({ 'hello.pl': program })
   await from.push(remoteUrl(server, place.environmentId, to.name))
-  expect(await settled(server.client, to.id)).toBe('DEPLOYED')
-  const line = /^(Starting|Going on with) the builder .*$/m.exec(await deploymentLog(server.client, place.environmentId))
+  const state = await settled(server.client, to.id)
+  const log = await deploymentLog(server.client, place.environmentId)
+  expect(state, log).toBe('DEPLOYED')
+  const line = /^(Starting|Going on with) the builder .*$/m.exec(log)
   return line?.[0] ?? ''
 }
 
@@ -40,6 +48,17 @@ const builders = (state: string): string[] =>
   )
     .split(' ')
     .filter((name) => name !== '')
+
+/** MiB that the node can still promise to pods. */
+function freeMemory(): number {
+  type Pod = { status: { phase: string }; spec: { containers: { resources: { requests?: { memory?: string } } }[] } }
+  const node = kubectlJson<{ items: { status: { allocatable: { memory: string } } }[] }>('get', 'nodes').items[0]
+  const pods = kubectlJson<{ items: Pod[] }>('get', 'pods', '--all-namespaces').items.filter((one) =>
+    /Running|Pending/.test(one.status.phase),
+  )
+  const asked = pods.flatMap((one) => one.spec.containers.map(({ resources }) => quantity(resources.requests?.memory ?? '0')))
+  return Math.floor((quantity(node?.status.allocatable.memory ?? '0') - asked.reduce((sum, one) => sum + one, 0)) / 2 ** 20)
+}
 
 describe('a builder on the cluster', () => {
   test('waits for the next build of its application, with nothing in it that the last one was given', async () => {
@@ -61,6 +80,8 @@ describe('a builder on the cluster', () => {
     expect(left).toBe('')
     expect(await push(app, repository)).toBe(`Going on with the builder ${name}`)
     expect(builders('idle')).toEqual([waiting])
+    const [link] = await server.client.list<{ url: string }>(`/application/${app.id}/link`)
+    await until('it to answer', 10, async () => (await ask(link?.url ?? '', server.info.caFile)).body === `version ${version}`)
   })
 
   test('is taken up again by a server that was killed and started', async () => {
@@ -76,11 +97,41 @@ describe('a builder on the cluster', () => {
     expect(builders('idle')).toHaveLength(2)
   })
 
+  test('makes room for an instance that fits on no node beside it', async () => {
+    expect(builders('idle')).toHaveLength(2)
+    const of = { ...place, image: `${debianImage.repository}:${debianImage.tag}` }
+    const big = await createWeb(server.client, of, {
+      name: 'big',
+      ports: [],
+      memory: freeMemory() + 100,
+      entrypoint: 'perl',
+      arguments: ['-e', 'sleep 1 while 1'],
+    })
+    await act(server.client, { ...big, ...place }, { verb: 'deploy', expected: 'DEPLOYED', seconds: 30 })
+    expect(builders('idle')).toEqual([])
+    await act(server.client, { ...big, ...place }, { verb: 'stop', expected: 'STOPPED' })
+  })
+
   test('with other limits is another one; one that has a limit to its disk ends with its build', async () => {
+    await push(app, repository)
     const before = builders('idle')
     await server.client.put(`/application/${app.id}/advancedSettings`, { ...quick, 'build.ephemeral_storage_in_gib': 8 })
     expect(await push(app, repository)).toMatch(/^Starting the builder/)
     await until('it to be gone', 10, () => Promise.resolve(builders('busy').length === 0))
     expect(builders('idle')).toEqual(before)
+  })
+
+  test('needs no privileges where the nodes let everybody have user namespaces', async () => {
+    const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
+    const options = { builder_image: rootlessBuilder(registryName), rootless_builds: true }
+    await server.client.put(base, { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', ...options })
+    await server.client.put(`/application/${app.id}/advancedSettings`, quick)
+    repository.commit({ Dockerfile: `${repository.git('show', 'HEAD:Dockerfile')}\nRUN perl -e 1\n` })
+    const name = /^Starting the builder (.*)$/.exec(await push(app, repository))?.[1] ?? ''
+    const [namespace = ''] = (builders('idle').find((one) => one.endsWith(`/${name}`)) ?? '').split('/')
+    const [container] = kubectlJson<{ spec: { containers: { securityContext: object }[] } }>('get', 'pod', name, '--namespace', namespace)
+      .spec.containers
+    expect(container?.securityContext).toMatchObject({ runAsUser: 1000 })
+    expect(container?.securityContext).not.toHaveProperty('privileged')
   })
 })

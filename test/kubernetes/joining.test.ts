@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { narrowAccount } from '../harness/account.ts'
 import { builderImage, kubeconfig, kubectl, registryName, removeNamespaces } from '../harness/cluster.ts'
 import { createHello, settled } from '../harness/deploy.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
@@ -149,17 +150,7 @@ describe('a cluster joins', () => {
   })
 
   test('the role of the reference is enough for all of it: joining, deploying, looking, leaving', async () => {
-    kubectl('apply', '--filename', resolve(import.meta.dirname, '../../docs/reference/kubernetes-role.yaml'))
-    server.leftovers.push(
-      () => void kubectl('delete', '--wait=false', 'namespace/berth-access', 'clusterrole/berth', 'clusterrolebinding/berth'),
-    )
-    const token = (): string =>
-      Buffer.from(
-        kubectl('get', 'secret', 'berth-token', '--namespace', 'berth-access', '--output', 'jsonpath={.data.token}'),
-        'base64',
-      ).toString()
-    await until('the token', 20, () => Promise.resolve(token() !== ''))
-    const narrow = kubeconfigOf({ ...parseKubeconfig(kubeconfig()), token: token() }, 'narrow')
+    const narrow = await narrowAccount(server)
     const added = await add({
       name: 'narrow',
       kubeconfig: narrow,
@@ -185,6 +176,9 @@ describe('a cluster joins', () => {
     })
     await Repository.hello('narrow').push(remoteUrl(server, environment.id, 'hello'))
     expect(await settled(server.client, app.id, 120)).toBe('DEPLOYED')
+    expect(kubectl('get', 'pods', '--all-namespaces', '--selector', `berth/cluster=${added.id},berth/build=idle`, '--output=name')).toMatch(
+      /^pod\/build-/,
+    )
     const shell = await berth('app', 'shell', 'hello', '--environment', environment.id, '--', 'echo', 'from inside')
     expect(shell.out).toContain('from inside')
     expect((await berth('app', 'logs', 'hello', '--environment', environment.id)).out).toContain('Listening')

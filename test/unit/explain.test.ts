@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import type { Application } from '../../src/model/application.ts'
 import type { Instance, Observation, Waiting } from '../../src/model/observation.ts'
 import { explainInstances } from '../../src/status/explain/instances.ts'
 import { explainScheduling, obstaclesIn } from '../../src/status/explain/scheduling.ts'
 import { explainWaiting, isOver } from '../../src/status/explain/waiting.ts'
+import { statusOf } from '../../src/status/status.ts'
 import { verdictOn, type Awaited } from '../../src/status/verdict.ts'
 
 const at = '2026-01-01T00:00:00Z'
@@ -137,5 +139,33 @@ describe('a rollout', () => {
   test('of which an instance is stopping is not sick', () => {
     const exit = { code: 0, outOfMemory: false, signal: null, at, startedAt: at, byHand: false }
     expect(explainInstances(seen([instance({ state: 'ready' }), instance({ name: 'old', state: 'stopping', lastExit: exit })]))).toBeNull()
+  })
+})
+
+describe('what made an instance start again', () => {
+  const application = {
+    presence: 'running',
+    servingGeneration: 2,
+    servingReleaseId: 'r',
+    spec: { scaling: { kind: 'fixed', instances: 1 } },
+    changedAt: new Date(now),
+  } as Application
+  const stable = (observation: Observation, releasedAt: string) =>
+    statusOf({ application, last: undefined, observation, releasedAt: new Date(releasedAt) }).conditions.find(
+      (one) => one.type === 'Stable',
+    )
+
+  test('is known after it runs again: a restart by its instance, an eviction until the next release', () => {
+    const evicted = { at, kind: 'Evicted', instance: 'old', message: 'Evicted: Pod ephemeral local storage usage exceeds the limit.' }
+    const replaced = { ...seen([instance({ state: 'ready' })]), evidence: [evicted] }
+    expect(stable(replaced, '2025-12-31T00:00:00Z')).toMatchObject({
+      status: false,
+      reason: 'Evicted',
+      message: expect.stringMatching(/^The instance old: .*ephemeral local storage/) as string,
+    })
+    expect(stable(replaced, '2026-01-02T00:00:00Z')).toMatchObject({ status: true })
+    const lastExit = { code: 137, outOfMemory: true, signal: 'SIGKILL', at, startedAt: at, byHand: false }
+    expect(stable(seen([instance({ state: 'ready', restarts: 1, lastExit })]), at)).toMatchObject({ status: false, reason: 'OutOfMemory' })
+    expect(stable(seen([instance({ state: 'ready' })]), at)).toMatchObject({ status: true, reason: 'NoRestarts' })
   })
 })

@@ -17,6 +17,8 @@ const LOOK = 200
 const IDLE_LIMIT = 300_000
 /** The programs of BuildKit's image are busybox's, whose find may know no -delete. */
 const EMPTY = ['find', ...Object.values(FOLDERS), '-mindepth', '1', '-maxdepth', '1', '-exec', 'rm', '-rf', '{}', ';']
+/** BuildKit takes a file of the same size and time for the same file, and times are left out of what it is sent. */
+const FORGET_SOURCE = ['prune', '--filter=type==source.local']
 
 type Options = { signal: AbortSignal; onLine: (line: string) => void }
 
@@ -43,6 +45,12 @@ export class BuildPods implements Workbenches {
     for (const pod of await this.#list())
       if (isIdle(pod)) this.#endLater(pod)
       else if (!inUse.has(uidOf(pod))) await this.#end(pod)
+  }
+
+  /** Ends those that wait, at once: an instance needs the room that they were promised. */
+  async makeRoom(): Promise<void> {
+    const idle = (await this.#list()).filter(isIdle)
+    await Promise.all(idle.map((pod) => this.#end(pod, { resourceVersion: pod.metadata.resourceVersion })))
   }
 
   async #make(wanted: KubeObject, request: BuildPodRequest, { signal, onLine }: Options): Promise<Workbench> {
@@ -98,7 +106,7 @@ export class BuildPods implements Workbenches {
   /** One with a limit to its disk is not kept: what it has cached would count for the next build. */
   async #leave(pod: BuilderPod, bench: BuildPod, kept: boolean): Promise<void> {
     try {
-      if (kept && (await bench.run(EMPTY)).code === 0) {
+      if (kept && (await bench.run(EMPTY)).code === 0 && (await bench.buildctl(FORGET_SOURCE, () => undefined)).code === 0) {
         const live = await this.#client.call<BuilderPod>('GET', pathTo(referenceOf(pod)))
         this.#endLater(await this.#mark(live, 'idle'))
         return

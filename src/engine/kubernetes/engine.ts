@@ -11,8 +11,9 @@ import { openForward } from './forward.ts'
 import { driftOf, Inventory, markOf, type InventoryBook } from './inventory.ts'
 import { labels, selector } from './label.ts'
 import { followLogs } from './logs.ts'
-import { keyOf, pathOf, pathTo, referenceTo, type KubeObject } from './object.ts'
+import { pathOf, pathTo, referenceTo, type KubeObject } from './object.ts'
 import { observeApplication } from './observe.ts'
+import { withOldPorts } from './old-ports.ts'
 import { gpusPerNode, precheck } from './precheck.ts'
 import { previewChanges } from './preview.ts'
 import { renderEnvironment } from './render/environment.ts'
@@ -26,6 +27,11 @@ import { usageOf } from './usage.ts'
 
 /** Milliseconds that looking for GPUs may take when an application is edited: a cluster that does not answer slows nobody. */
 const GPU_LOOK = 3000
+/** Milliseconds between two attempts to make room on the nodes. */
+const ROOM_PAUSE = 5000
+
+const isShort = ({ instances }: Observation): boolean =>
+  instances.some(({ waiting }) => waiting?.reason === 'Unschedulable' && waiting.message.includes('Insufficient '))
 
 /** Drives a Kubernetes cluster through its API alone: server-side apply with an inventory of its own, watches, and no program beside. */
 export class KubernetesEngine implements Engine, Inspection {
@@ -36,12 +42,16 @@ export class KubernetesEngine implements Engine, Inspection {
   readonly #objects: Objects
   readonly #cache: Cache
   readonly #changed = new Set<string>()
+  readonly #makeRoom: () => Promise<void>
+  #roomMadeAt = 0
   #wake = (): void => undefined
 
-  constructor(client: KubeClient, render: RenderContext, book: InventoryBook) {
+  /** `makeRoom`: gives up what can be missed, when no node has room for an instance. */
+  constructor(client: KubeClient, render: RenderContext, of: { book: InventoryBook; makeRoom: () => Promise<void> }) {
     this.#client = client
+    this.#makeRoom = of.makeRoom
     this.#render = render
-    this.#inventory = new Inventory(book)
+    this.#inventory = new Inventory(of.book)
     this.#objects = new Objects(client, this.#inventory)
     this.#cache = new Cache(client, render.clusterId, (id) => this.#touch(id))
   }
@@ -86,6 +96,10 @@ export class KubernetesEngine implements Engine, Inspection {
       previous,
       now,
     })
+    if (isShort(observation) && now - this.#roomMadeAt > ROOM_PAUSE) {
+      this.#roomMadeAt = now
+      void this.#makeRoom().catch(() => undefined /* Whoever waits is told what for. */)
+    }
     return { ...observation, drift: driftOf(await this.#inventory.of(place.applicationId), this.#cache) }
   }
 
@@ -164,16 +178,19 @@ export class KubernetesEngine implements Engine, Inspection {
     if (!isScaled(workload)) await removeAutoscaler(place, on)
     await prepareVolumes(workload, { client: this.#client, objects: this.#objects, note: context.note })
     const wanted = renderRelease(workload, this.#render)
-    const live = this.#cache.find(keyOfService(wanted))
     context.note(`Applying ${wanted.length} objects to the namespace ${place.namespace}`)
     // An autoscaler owns the count once it is there; before, the least of what it may choose is a start.
     const scaled = isScaled(workload)
     const exists = this.#cache.find(referenceTo(renderCount(workload, count))) !== undefined
-    await this.#objects.applyAll(place, withOldPorts(wanted, live), {
-      mark: markOf(workload),
-      count: scaled && exists ? null : renderCount(workload, count),
-      signal: context.signal,
-    })
+    await this.#objects.applyAll(
+      place,
+      withOldPorts(wanted, (reference) => this.#cache.find(reference)),
+      {
+        mark: markOf(workload),
+        count: scaled && exists ? null : renderCount(workload, count),
+        signal: context.signal,
+      },
+    )
   }
 
   async #gpu(): Promise<true | string> {
@@ -217,25 +234,6 @@ export class KubernetesEngine implements Engine, Inspection {
     this.#changed.add(id)
     this.#wake()
   }
-}
-
-const keyOfService = (objects: KubeObject[]) => {
-  const service = objects.find((one) => one.kind === 'Service')
-  return service ? referenceTo(service) : { kind: 'Service' as const, namespace: '', name: '' }
-}
-
-type ServicePort = { name: string; port: number; protocol: string }
-
-/** Until the new instances have taken over, the old ones are reached by the ports that they have; the route step then sends nobody there any more. */
-function withOldPorts(objects: KubeObject[], live: KubeObject | undefined): KubeObject[] {
-  const old = ((live?.['spec'] as { ports?: ServicePort[] } | undefined)?.ports ?? []) as ServicePort[]
-  return objects.map((object) => {
-    if (object.kind !== 'Service' || !live || keyOf(referenceTo(live)) !== keyOf(referenceTo(object))) return object
-    const spec = object['spec'] as { ports: ServicePort[] }
-    const left = old.filter((one) => !spec.ports.some((port) => port.port === one.port && port.protocol === one.protocol))
-    const ports = [...spec.ports, ...left.map(({ name, port, protocol }) => ({ name, port, targetPort: port, protocol }))]
-    return { ...object, spec: { ...spec, ports } }
-  })
 }
 
 const placeIn = ({ metadata: { labels: found = {}, namespace = '' } }: KubeObject): Place => ({
