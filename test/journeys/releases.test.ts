@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createHello, quick, settled, type Service } from '../harness/deploy.ts'
+import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
 import { ask } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
@@ -83,7 +83,7 @@ describe('releases', () => {
   test('going back brings image, configuration and variables together, after a diff that says what stays', async () => {
     repository.commit({ 'hello.pl': repository.git('show', 'HEAD:hello.pl').replace('Hello from Berth!', 'second') })
     await push()
-    expect(await settled(server.client, app.id)).toBe('DEPLOYED')
+    expect(await settled(server.client, app.id), await deploymentLog(server.client, place.environmentId)).toBe('DEPLOYED')
     await until('the second release to answer', 10, async () => (await body()) === 'second')
     expect(environment()).toContain('COLOUR=red')
     expect(await releases()).toMatchObject([

@@ -33,11 +33,17 @@ async function deploy(
   name: string,
   more: Record<string, unknown>,
   advanced: Record<string, unknown> = {},
+  environmentId = place.environmentId,
 ): Promise<{ app: Service; state: string }> {
-  const app = await createHello(server.client, place.environmentId, { name, ...more })
+  const app = await createHello(server.client, environmentId, { name, ...more })
   await server.client.put(`/application/${app.id}/advancedSettings`, { ...quick, ...advanced })
-  await new Repository(name, files).push(remoteUrl(server, place.environmentId, name))
+  await new Repository(name, files).push(remoteUrl(server, environmentId, name))
   return { app, state: await settled(server.client, app.id) }
+}
+
+/** An environment of its own, for what takes long: environments are deployed beside each other. */
+async function elsewhere(name: string): Promise<string> {
+  return (await server.client.post<Service>(`/project/${place.projectId}/environment`, { name, cluster: place.clusterId })).id
 }
 
 const redeploy = async (app: Service, change: Record<string, unknown>): Promise<string> => {
@@ -143,38 +149,38 @@ describe('probes', () => {
       ),
     )
   })
+})
 
-  test('tcp and exec probes work too, and a release that never becomes ready ends at the deadline that was told', async () => {
+describe.concurrent('probes of other kinds', () => {
+  test('by TCP and by a command work too, and a release that never becomes ready ends at the deadline that was told', async () => {
     const exec = {
       type: { exec: { command: ['perl', '-e', 'exit !-e "/app/server.pl"'] } },
       initial_delay_seconds: 0,
       period_seconds: 1,
       timeout_seconds: 2,
     }
-    const { app, state } = await deploy('exec', {
-      healthchecks: { readiness_probe: exec, liveness_probe: { ...exec, type: { tcp: { port: 8080 } } } },
-    })
+    const environmentId = await elsewhere('exec')
+    const healthchecks = { readiness_probe: exec, liveness_probe: { ...exec, type: { tcp: { port: 8080 } } } }
+    const { app, state } = await deploy('exec', { healthchecks }, {}, environmentId)
     expect(state).toBe('DEPLOYED')
     const never = { ...exec, type: { exec: { command: ['perl', '-e', 'exit 1'] } }, failure_threshold: 1, timeout_seconds: 1 }
     expect(await redeploy(app, { healthchecks: { readiness_probe: never } })).toBe('DEPLOYMENT_ERROR')
-    expect(await deploymentLog(server.client, place.environmentId)).toMatch(/for 33 s at most/)
+    expect(await deploymentLog(server.client, environmentId)).toMatch(/for 33 s at most/)
     expect((await explain(app)).explanation?.message).toContain('Not ready within 33 s')
     expect(await get(app)).toBe('hello')
   })
 })
 
-describe('volumes', () => {
+describe.concurrent('volumes', () => {
   test('they are one per instance, kept over deploys and stops, and removed on delete', async () => {
-    const { app } = await deploy('stateful', {
-      min_running_instances: 2,
-      max_running_instances: 2,
-      storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }],
-    })
+    const environmentId = await elsewhere('stateful')
+    const storage = [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }]
+    const { app } = await deploy('stateful', { min_running_instances: 2, max_running_instances: 2, storage }, {}, environmentId)
     const volumes = (): string[] => ground.volumes(app)
     expect(volumes()).toHaveLength(2)
     for (let n = 0; n < 6; n++) await get(app, '/count')
     expect(await redeploy(app, { memory: 140 })).toBe('DEPLOYED')
-    expect(await deploymentLog(server.client, place.environmentId)).toContain('replaced one by one, stop first')
+    expect(await deploymentLog(server.client, environmentId)).toContain('replaced one by one, stop first')
     expect(Number(await get(app, '/count'))).toBeGreaterThan(1)
     await server.client.post(`/application/${app.id}/stop`)
     expect(await settled(server.client, app.id)).toBe('STOPPED')
@@ -192,6 +198,7 @@ describe('volumes', () => {
       'returning',
       { storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] },
       { 'deployment.lifecycle.pre_stop_exec_command': preStop },
+      await elsewhere('returning'),
     )
     expect(await get(app, '/count')).toBe('1')
     expect(await redeploy(app, { entrypoint: 'perl', arguments: ['-e', 'exit 5'] })).toBe('DEPLOYMENT_ERROR')

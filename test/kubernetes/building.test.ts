@@ -97,6 +97,14 @@ describe('a builder on the cluster', () => {
     expect(builders('idle')).toHaveLength(2)
   })
 
+  test('with other limits is another one; one that has a limit to its disk ends with its build', async () => {
+    const before = builders('idle')
+    await server.client.put(`/application/${app.id}/advancedSettings`, { ...quick, 'build.ephemeral_storage_in_gib': 8 })
+    expect(await push(app, repository)).toMatch(/^Starting the builder/)
+    await until('it to be gone', 10, () => Promise.resolve(builders('busy').length === 0))
+    expect(builders('idle')).toEqual(before)
+  })
+
   test('makes room for an instance that fits on no node beside it', async () => {
     expect(builders('idle')).toHaveLength(2)
     const of = { ...place, image: `${debianImage.repository}:${debianImage.tag}` }
@@ -112,15 +120,6 @@ describe('a builder on the cluster', () => {
     await act(server.client, { ...big, ...place }, { verb: 'stop', expected: 'STOPPED' })
   })
 
-  test('with other limits is another one; one that has a limit to its disk ends with its build', async () => {
-    await push(app, repository)
-    const before = builders('idle')
-    await server.client.put(`/application/${app.id}/advancedSettings`, { ...quick, 'build.ephemeral_storage_in_gib': 8 })
-    expect(await push(app, repository)).toMatch(/^Starting the builder/)
-    await until('it to be gone', 10, () => Promise.resolve(builders('busy').length === 0))
-    expect(builders('idle')).toEqual(before)
-  })
-
   test('needs no privileges where the nodes let everybody have user namespaces', async () => {
     const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
     const options = { builder_image: rootlessBuilder(registryName), rootless_builds: true }
@@ -128,7 +127,7 @@ describe('a builder on the cluster', () => {
     await server.client.put(`/application/${app.id}/advancedSettings`, quick)
     repository.commit({ Dockerfile: `${repository.git('show', 'HEAD:Dockerfile')}\nRUN perl -e 1\n` })
     const name = /^Starting the builder (.*)$/.exec(await push(app, repository))?.[1] ?? ''
-    const [namespace = ''] = (builders('idle').find((one) => one.endsWith(`/${name}`)) ?? '').split('/')
+    const namespace = `berth-z${place.clusterId.slice(0, 8)}`
     const [container] = kubectlJson<{ spec: { containers: { securityContext: object }[] } }>('get', 'pod', name, '--namespace', namespace)
       .spec.containers
     expect(container?.securityContext).toMatchObject({ runAsUser: 1000 })

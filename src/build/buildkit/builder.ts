@@ -35,23 +35,22 @@ export class BuildkitBuilder implements Builder {
     const late = AbortSignal.timeout(request.limits.timeout * 1000)
     const signal = AbortSignal.any([options.signal, late])
     let workbench: Workbench | undefined
-    let left: 'ended' | 'kept' = 'ended'
     try {
       workbench = await this.#settings.workbenches.open(
         { id: request.id, application: applicationOf(request), ...request.limits, seconds: request.limits.timeout },
         { ...options, signal },
       )
       const image = await this.#buildOn(workbench, request, { ...options, signal })
-      left = 'kept'
+      // The image is there: nobody has to wait for what makes the next build faster.
+      void this.#tidy(workbench, request)
       return image
     } catch (error) {
+      const fate = options.signal.aborted || late.aborted ? null : await workbench?.fate().catch(() => null)
+      await workbench?.leave('ended').catch(() => undefined /* It ends by itself at its deadline. */)
       if (options.signal.aborted) throw new AppError('conflict', 'The build was canceled.')
       if (late.aborted)
         throw new AppError('invalid', `The build took longer than ${request.limits.timeout} s (build.timeout_max_sec) and was stopped.`)
-      const fate = await workbench?.fate().catch(() => null)
       throw fate ? new AppError('invalid', `The build failed: ${fate}`) : error
-    } finally {
-      await workbench?.leave(left).catch(() => undefined /* It ends by itself at its deadline. */)
     }
   }
 
@@ -79,10 +78,9 @@ export class BuildkitBuilder implements Builder {
   async #buildOn(workbench: Workbench, request: BuildRequest, { signal, onLine }: Options): Promise<Image> {
     await abortable(workbench.unpack(FOLDERS.source, tarOf(request.folder)), signal)
     if (Object.keys(request.secrets).length > 0) await abortable(this.#sendSecrets(workbench, request), signal)
-    const repository = `${this.#settings.registry.name}/${applicationOf(request)}`
     const last: string[] = []
     const ended = await abortable(
-      workbench.buildctl(this.#arguments(request, repository), (line) => {
+      workbench.buildctl(this.#arguments(request, this.#output(request)), (line) => {
         last.push(line)
         if (last.length > 60) last.shift()
         onLine(line)
@@ -94,13 +92,50 @@ export class BuildkitBuilder implements Builder {
     const digest = metadata['containerimage.digest']
     if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
       throw new AppError('internal', 'BuildKit did not say the digest of the image.')
-    return { kind: 'registry', repository, digest, platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}` }
+    return {
+      kind: 'registry',
+      repository: this.#repository(request),
+      digest,
+      platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}`,
+    }
   }
 
-  #arguments(request: BuildRequest, repository: string): string[] {
-    const { insecure } = this.#settings.registry
-    const plain = insecure ? ',registry.insecure=true' : ''
-    const cache = `type=registry,ref=${repository}:cache${plain}`
+  /**
+   * Sends the cache to the registry, then leaves the workbench. Not beside the image: the two share their layers, and BuildKit then
+   * sometimes sends the image's manifest before a layer that the cache is still sending, which the registry refuses.
+   */
+  async #tidy(workbench: Workbench, request: BuildRequest): Promise<void> {
+    try {
+      const cache = `--export-cache=${this.#cache(request)},mode=max`
+      if (!request.limits.noCache) await workbench.buildctl(this.#arguments(request, [cache]), () => undefined)
+    } catch {
+      // The next build does more then.
+    } finally {
+      await workbench.leave('kept').catch(() => undefined /* It ends by itself at its deadline. */)
+    }
+  }
+
+  #repository(request: BuildRequest): string {
+    return `${this.#settings.registry.name}/${applicationOf(request)}`
+  }
+
+  #cache(request: BuildRequest): string {
+    return `type=registry,ref=${this.#repository(request)}:cache${this.#plain()}`
+  }
+
+  #output(request: BuildRequest): string[] {
+    return [
+      ...(request.limits.noCache ? ['--no-cache'] : [`--import-cache=${this.#cache(request)}`]),
+      `--output=type=image,name=${this.#repository(request)}:${request.id},push=true${this.#plain()}`,
+      `--metadata-file=${FOLDERS.output}/metadata.json`,
+    ]
+  }
+
+  #plain(): string {
+    return this.#settings.registry.insecure ? ',registry.insecure=true' : ''
+  }
+
+  #arguments(request: BuildRequest, more: string[]): string[] {
     const dockerfile = posix.parse(request.dockerfile)
     return [
       'build',
@@ -110,12 +145,10 @@ export class BuildkitBuilder implements Builder {
       `--local=dockerfile=${posix.join(FOLDERS.source, dockerfile.dir)}`,
       `--opt=filename=${dockerfile.base}`,
       ...(request.target === null ? [] : [`--opt=target=${request.target}`]),
-      ...(request.limits.noCache ? ['--no-cache'] : [`--import-cache=${cache}`, `--export-cache=${cache},mode=max,ignore-error=true`]),
       ...Object.entries(request.arguments).map(([key, value]) => `--opt=build-arg:${key}=${value}`),
       ...Object.entries(request.labels).map(([key, value]) => `--opt=label:${key}=${value}`),
       ...Object.keys(request.secrets).map((id) => `--secret=id=${id},src=${FOLDERS.secrets}/${id}`),
-      `--output=type=image,name=${repository}:${request.id},push=true${plain}`,
-      `--metadata-file=${FOLDERS.output}/metadata.json`,
+      ...more,
     ]
   }
 
