@@ -77,8 +77,8 @@ async function checks(): Promise<void> {
 
 /** One lane needs Docker, the other the cluster: they run beside each other, since both wait more than they work. */
 const lanesOf = (cluster: boolean): [string, string[]][] => [
-  ['docker', ['unit', 'golden', 'journeys']],
-  ['cluster', cluster ? ['contract', 'kubernetes', 'journeys-kubernetes'] : ['contract']],
+  ['docker', ['unit', 'golden', 'contract', 'journeys']],
+  ...(cluster ? [['cluster', ['kubernetes', 'journeys-kubernetes']] as [string, string[]]] : []),
 ]
 
 /** Runs the lanes. What fails is run once more, alone: whether it fails again is what its finder needs to know, and that it needed a second try is said. */
@@ -122,8 +122,7 @@ const begun = Date.now()
 let hasCluster = false
 try {
   await prepare(home)
-  hasCluster = await prepareCluster()
-  await checks()
+  ;[hasCluster] = await Promise.all([prepareCluster(), checks()])
   await tests(home, { ...(process.argv.includes('--long') ? { LONG: '1' } : {}), ...(hasCluster ? {} : { CLUSTER: 'none' }) })
 } catch (error) {
   say(error instanceof Error ? error.message : String(error))

@@ -8,9 +8,6 @@ import { Repository, remoteUrl } from '../harness/repository.ts'
 import { startEmbeddedPostgres } from '../../src/store/embedded.ts'
 import { TestServer, until, workFolder, type Place } from '../harness/server.ts'
 
-/** Kills: few here, many with `bin/test --long`. */
-const KILLS = process.env['LONG'] ? 100 : 10
-
 let server: TestServer
 let place: Place
 let app: Service
@@ -61,6 +58,9 @@ const boundaries =
         'Stopping instance',
         'is running',
       ]
+
+/** One at each step, many with `bin/test --long`. */
+const KILLS = process.env['LONG'] ? 100 : boundaries.length
 
 describe('a server that is killed continues where it stopped', () => {
   test(`${KILLS} kills at every step of a deployment: each ends final, nothing runs twice, the application answers meanwhile`, async () => {

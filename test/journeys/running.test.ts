@@ -81,34 +81,6 @@ describe('instances', () => {
     expect(await get(app, `/env/${target?.key}`)).toBe(target?.value)
     expect(await get(app, `/call/${target?.value}/8080`)).toBe('reached: hello')
   })
-
-  test('CPU, memory, arguments and a read-only root hold', async () => {
-    const { app, state } = await deploy(
-      'limits',
-      { cpu: 250, memory: 128, entrypoint: 'perl', arguments: ['/app/server.pl'] },
-      { 'security.read_only_root_filesystem': true },
-    )
-    expect(state).toBe('DEPLOYED')
-    expect(ground.limits(names(app)[0] ?? '', app)).toEqual({
-      cpuMilli: 250,
-      memoryMib: 128,
-      command: ['perl'],
-      arguments: ['/app/server.pl'],
-    })
-    expect(await get(app, '/write')).toContain('refused: Read-only file system')
-  })
-
-  test('an application that needs more memory than it has is told as out of memory', async () => {
-    const { app, state } = await deploy('hungry', {
-      memory: 32,
-      ports: [],
-      entrypoint: 'perl',
-      arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'],
-    })
-    expect(state).toBe('DEPLOYMENT_ERROR')
-    expect((await explain(app)).explanation).toMatchObject({ reason: 'OutOfMemory', remedy: expect.stringContaining('memory') as string })
-    await server.client.delete(`/application/${app.id}`)
-  })
 })
 
 describe('probes', () => {
@@ -148,6 +120,33 @@ describe('probes', () => {
         (one) => one.type === 'Stable' && !one.status,
       ),
     )
+  })
+})
+
+describe.concurrent('what an application asks for', () => {
+  test('CPU, memory, arguments and a read-only root hold', async () => {
+    const { app, state } = await deploy(
+      'limits',
+      { cpu: 250, memory: 128, entrypoint: 'perl', arguments: ['/app/server.pl'] },
+      { 'security.read_only_root_filesystem': true },
+      await elsewhere('limits'),
+    )
+    expect(state).toBe('DEPLOYED')
+    expect(ground.limits(names(app)[0] ?? '', app)).toEqual({
+      cpuMilli: 250,
+      memoryMib: 128,
+      command: ['perl'],
+      arguments: ['/app/server.pl'],
+    })
+    expect(await get(app, '/write')).toContain('refused: Read-only file system')
+  })
+
+  test('an application that needs more memory than it has is told as out of memory', async () => {
+    const program = { entrypoint: 'perl', arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'] }
+    const { app, state } = await deploy('hungry', { memory: 32, ports: [], ...program }, {}, await elsewhere('hungry'))
+    expect(state).toBe('DEPLOYMENT_ERROR')
+    expect((await explain(app)).explanation).toMatchObject({ reason: 'OutOfMemory', remedy: expect.stringContaining('memory') as string })
+    await server.client.delete(`/application/${app.id}`)
   })
 })
 

@@ -124,7 +124,7 @@ describe('a builder on the cluster', () => {
     const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
     const options = { builder_image: rootlessBuilder(registryName), rootless_builds: true }
     await server.client.put(base, { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', ...options })
-    await server.client.put(`/application/${app.id}/advancedSettings`, quick)
+    await server.client.put(`/application/${app.id}/advancedSettings`, { ...quick, 'build.ephemeral_storage_in_gib': null })
     repository.commit({ Dockerfile: `${repository.git('show', 'HEAD:Dockerfile')}\nRUN perl -e 1\n` })
     const name = /^Starting the builder (.*)$/.exec(await push(app, repository))?.[1] ?? ''
     const namespace = `berth-z${place.clusterId.slice(0, 8)}`
