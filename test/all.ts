@@ -113,7 +113,8 @@ async function suites(name: string, argv: string[], of: { home: string; environm
 function count(all: Report, counted: (file: string) => boolean): void {
   for (const { status, assertionResults } of all.testResults.filter((one) => counted(one.name))) {
     for (const one of assertionResults) counts[one.status === 'passed' ? 'passed' : one.status === 'failed' ? 'failed' : 'skipped']++
-    if (status === 'failed' && assertionResults.length === 0) counts.failed++
+    // What comes before the tests failed: they are skipped then.
+    if (status === 'failed' && assertionResults.every((one) => one.status !== 'failed')) counts.failed++
   }
 }
 
