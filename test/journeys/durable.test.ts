@@ -59,8 +59,8 @@ const boundaries =
         'is running',
       ]
 
-/** One at each step, many with `bin/test --long`. */
-const KILLS = process.env['LONG'] ? 100 : boundaries.length
+/** Kills: few here, many with `bin/test --long`. */
+const KILLS = process.env['LONG'] ? 100 : 10
 
 describe('a server that is killed continues where it stopped', () => {
   test(`${KILLS} kills at every step of a deployment: each ends final, nothing runs twice, the application answers meanwhile`, async () => {

@@ -101,8 +101,8 @@ export class BuildkitBuilder implements Builder {
   }
 
   /**
-   * Sends the cache to the registry, then leaves the workbench. Not beside the image: the two share their layers, and BuildKit then
-   * sometimes sends the image's manifest before a layer that the cache is still sending, which the registry refuses.
+   * Sends the cache to the registry, then leaves the workbench. Not beside the image: the two share their layers, and a registry was seen to
+   * refuse the image's manifest for a layer that was still on its way (decision 10).
    */
   async #tidy(workbench: Workbench, request: BuildRequest): Promise<void> {
     try {
