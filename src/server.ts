@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { createApi } from './api/app.ts'
+import { gentleClose } from './api/close.ts'
 import { readConfig } from './config.ts'
 import { Conductor } from './deploy/conductor.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './deploy/dependencies.ts'
@@ -92,6 +93,7 @@ async function main(): Promise<void> {
     edgePort: config.edge.httpsPort,
     edgePorts: [config.edge.httpsPort, config.edge.httpPort],
   })
+  const closeApi = gentleClose(api)
   await holder.start()
   conductor.start()
   await api.listen({ host: config.listen, port: config.port })
@@ -116,7 +118,7 @@ async function main(): Promise<void> {
       process.exit(1)
     }, STOP_LIMIT).unref()
     void (async () => {
-      await api.close()
+      await closeApi()
       await conductor.stop()
       await holder.stop()
       await wakeups.close()

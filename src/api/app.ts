@@ -36,7 +36,7 @@ export async function createApi(deps: Dependencies, settings: ApiSettings): Prom
     loggerInstance: deps.log.child({ part: 'api' }) as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
-    forceCloseConnections: true,
+    return503OnClosing: false, // see gentleClose
     routerOptions: { maxParamLength: 300 },
   })
   app.setValidatorCompiler(validatorCompiler)

@@ -10,7 +10,7 @@ export type Metadata = {
   finalizers?: string[]
   labels?: Record<string, string>
   annotations?: Record<string, string>
-  ownerReferences?: { kind: string; name: string; uid: string; controller?: boolean }[]
+  ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[]
   managedFields?: ManagedFields[]
 }
 export type ManagedFields = { manager: string; operation: string; subresource?: string; fieldsV1?: Record<string, unknown> }

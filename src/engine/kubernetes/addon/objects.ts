@@ -15,6 +15,8 @@ const MANAGER = 'berth-addons'
 const READY_LIMIT = 180_000
 const REMOVAL_LIMIT = 60_000
 const LOOK = 500
+/** Objects of a definition that are looked at for their owners; a definition with more is in use. */
+const LOOK_THROUGH = 100
 
 const APPLY = 'application/apply-patch+yaml'
 
@@ -111,12 +113,26 @@ export class AddonObjects {
     return true
   }
 
+  /** What somebody made, or has an owner that is there. The rest is garbage that the cluster has not collected yet, which takes it a minute for a new kind. */
   async #isUsed(definition: KubeObject): Promise<boolean> {
     const spec = definition['spec'] as { group: string; names: { plural: string }; versions: { name: string; served: boolean }[] }
     const version = spec.versions.find((one) => one.served)?.name
     if (version === undefined) return false
-    const list = await this.#client.find<{ items: unknown[] }>('GET', `/apis/${spec.group}/${version}/${spec.names.plural}?limit=1`)
-    return (list?.items.length ?? 0) > 0
+    const path = `/apis/${spec.group}/${version}/${spec.names.plural}?limit=${LOOK_THROUGH}`
+    const list = await this.#client.find<{ items: KubeObject[]; metadata: { continue?: string } }>('GET', path)
+    for (const item of list?.items ?? []) if (!(await this.#isGarbage(item))) return true
+    return Boolean(list?.metadata.continue)
+  }
+
+  async #isGarbage({ metadata }: KubeObject): Promise<boolean> {
+    const owners = metadata.ownerReferences ?? []
+    for (const { apiVersion, kind, name, uid } of owners) {
+      const owner = { apiVersion, kind, name, namespace: metadata.namespace ?? '', uid }
+      const path = await this.#discovery.pathTo(owner).catch(absent)
+      const live = path === undefined ? undefined : await this.#client.find<KubeObject>('GET', path)
+      if (live?.metadata.uid === uid) return false
+    }
+    return owners.length > 0
   }
 
   /** Waits a moment: what takes longer (a namespace with much in it) goes on by itself. */
