@@ -27,7 +27,7 @@ export default defineConfig({
     projects: [
       folder('unit', { timeout: 10_000, parallel: true }),
       folder('golden', { timeout: 10_000, parallel: true }),
-      folder('contract', { timeout: 60_000, parallel: false }),
+      folder('contract', { timeout: 120_000, parallel: false }),
       folder('journeys', { timeout: 240_000, parallel: false }),
       ...(process.env['CLUSTER'] === 'none'
         ? []

@@ -6,10 +6,13 @@ import { aptInstall, ensureDocker, ownDockerd } from '../src/setup/docker.ts'
 import { ensureBaseImage, ensureEdgeImage } from '../src/setup/images.ts'
 import { has } from '../src/setup/run.ts'
 
-type Report = { testResults: { name: string; status: string; assertionResults: { status: string }[] }[] }
+type Assertion = { status: string; fullName: string; failureMessages: string[] }
+type Report = { testResults: { name: string; status: string; message: string; assertionResults: Assertion[] }[] }
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const counts = { passed: 0, failed: 0, skipped: 0 }
+/** Said at the very end, where it is found. */
+const secondTries: string[] = []
 const root = resolve(import.meta.dirname, '..')
 const cluster = (program: 'build' | 'up' | 'down'): string => join(root, 'test/cluster', program)
 
@@ -95,7 +98,7 @@ async function tests(home: string, environment: Record<string, string>): Promise
     if (failed.length === 0) continue
     say(`\nFailed, and run once more: ${failed.join(', ')}`)
     count(await suites(`${name}-again`, [...projects, ...failed], { home, environment }), () => true)
-    say(`NEEDED A SECOND TRY: ${failed.join(', ')}: a bug to find, see the first try above`)
+    secondTries.push(...testResults.flatMap(reasons))
   }
 }
 
@@ -108,6 +111,12 @@ async function suites(name: string, argv: string[], of: { home: string; environm
     counts.failed++
   }
   return report
+}
+
+/** What failed in a file, and why, each in a few lines. */
+const reasons = ({ name, status, message, assertionResults }: Report['testResults'][number]): string[] => {
+  const found = assertionResults.filter((one) => one.status === 'failed').map((one) => [one.fullName, ...one.failureMessages].join('\n'))
+  return status === 'failed' ? (found.length > 0 ? found : [message]).map((one) => `${relative(root, name)}: ${one.slice(0, 1500)}`) : []
 }
 
 function count(all: Report, counted: (file: string) => boolean): void {
@@ -134,6 +143,7 @@ try {
   rmSync(home, { recursive: true, force: true })
   if (hasCluster && !process.env['KUBECONFIG_FOR_TESTS']) await run(cluster('down'), [])
 }
+for (const one of secondTries) say(`\nNEEDED A SECOND TRY, a bug to find: ${one}`)
 say(`\nTook ${Math.round((Date.now() - begun) / 1000)} s`)
 say(`${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`)
 process.exit(counts.failed > 0 ? 1 : 0)

@@ -109,7 +109,7 @@ describe.each(subjects)('the $name engine', ({ make, here }) => {
   const observe = (): Promise<Observation> => subject.engine.observe(place, undefined)
   const states = async (): Promise<string[]> => (await observe()).instances.map((one) => `${one.revision}/${one.index} ${one.state}`)
   const ready = (expected: string[]) =>
-    until(expected.join(), 20, async () => JSON.stringify(await states()) === JSON.stringify(expected.map((one) => `${one} ready`)))
+    until(expected.join(), 60, async () => JSON.stringify(await states()) === JSON.stringify(expected.map((one) => `${one} ready`)))
 
   beforeAll(async () => {
     subject = await make()
@@ -171,7 +171,7 @@ describe.each(subjects)('the $name engine', ({ make, here }) => {
     const next = { ...workload, revision: 2, generation: 2 }
     await subject.engine.apply({ kind: 'apply', workload: next, targets: targets(2, 1) }, context)
     if (subject.engine.rollsOut === 'step-by-step') await ready(['1/0', '1/1', '2/0'])
-    else await until('the next release to be ready', 20, async () => (await states()).includes('2/0 ready'))
+    else await until('the next release to be ready', 60, async () => (await states()).includes('2/0 ready'))
     await subject.engine.apply({ kind: 'route', place, targets: targets(2, 1), ports: [], redirect: true }, context)
     await subject.engine.apply({ kind: 'retire', place, keep: targets(2, 1) }, context)
     await ready(['2/0'])
@@ -183,7 +183,7 @@ describe.each(subjects)('the $name engine', ({ make, here }) => {
     if (!target) return
     touched.length = 0
     await subject.kill(place, target)
-    await until('the exit to be seen', 5, async () => (await observe()).instances[0]?.lastExit?.code === 137)
+    await until('the exit to be seen', 20, async () => (await observe()).instances[0]?.lastExit?.code === 137)
     if (subject.engine.rollsOut === 'step-by-step') expect((await observe()).instances[0]?.state).toBe('exited')
     expect((await observe()).instances[0]?.lastExit).toMatchObject({ code: 137, byHand: true })
     expect(touched).toContain(id)

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -62,6 +62,21 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('the cluster itself breaks'
     },
     240_000,
   )
+
+  test('the gateway does not hear that an instance is gone: no request fails, and few wait for it', async () => {
+    const controller = Number(execFileSync('pgrep', ['--full', '^envoy-gateway server'], { encoding: 'utf8' }))
+    process.kill(controller, 'SIGSTOP')
+    try {
+      // Ends when its processes have: a request that it was answering would be lost with it.
+      kubectl('delete', 'pods', '--all-namespaces', '--field-selector', `metadata.name=${ground.instances(app)[0]}`, '--grace-period=1')
+      const { failures, requests } = await underLoad(url, server.info.caFile, () => pause(8000))
+      expect(failures).toEqual([])
+      // Where every client waited each time, some 25 were answered; 900 where they did not.
+      expect(requests).toBeGreaterThan(150)
+    } finally {
+      process.kill(controller, 'SIGCONT')
+    }
+  })
 
   test('its node does not answer: people are told, and that it is over', async () => {
     process.kill(processOf('kubelet'), 'SIGKILL')
