@@ -18,7 +18,9 @@ const folder = (name: string, of: { timeout: number; parallel: boolean } & Proje
 })
 
 /** Journeys that say the same of every engine. */
-const everywhere = ['git-push', 'running', 'durable', 'secrets', 'grpc', 'shell', 'releases'].map((name) => `test/journeys/${name}.test.ts`)
+const everywhere = ['git-push', 'running', 'sources', 'durable', 'secrets', 'grpc', 'shell', 'releases'].map(
+  (name) => `test/journeys/${name}.test.ts`,
+)
 const onCluster = { environment: { ENGINE: 'kubernetes' }, parallel: false }
 
 /** Journeys share one Docker Engine, one cluster and two cores: one file after the other. */

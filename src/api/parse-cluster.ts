@@ -1,11 +1,16 @@
 import { addonNames, type AddonName } from '../model/addon.ts'
-import { kubernetesOptions, type EnvironmentQuota, type KubernetesOptions } from '../model/cluster.ts'
+import { kubernetesOptions, type EnvironmentQuota, type KubernetesOptions, type OwnRegistry } from '../model/cluster.ts'
 import { invalid } from '../model/error.ts'
 import { isDnsLabel } from '../model/name.ts'
 import type { ClusterRequest } from './schema/cluster.ts'
 
 /** The builder as its project publishes it, where a cluster names none. */
 const BUILDER_IMAGE = 'docker.io/moby/buildkit:v0.34.2'
+
+/** What a cluster's own registry is made of, as its projects publish them. */
+const REGISTRY_IMAGE = 'docker.io/library/registry:3.0.0'
+const PROXY_IMAGE = 'docker.io/envoyproxy/envoy:distroless-v1.40.0'
+const REGISTRY_SIZE = 20
 
 const isName = (text: string): boolean => text.length <= 253 && text.split('.').every(isDnsLabel)
 
@@ -25,14 +30,18 @@ export function parseKubernetesOptions(body: Partial<ClusterRequest>, before: Ku
       'domain',
       `expected the domain below which applications get their names, such as apps.example.com, found ${JSON.stringify(domain)}`,
     )
+  const own = ownRegistryIn(body, before)
+  const registry = registryIn(body, own && body.registry === undefined ? null : before)
+  if (own && registry !== null) throw invalid('registry', 'expected none beside own_registry')
   return kubernetesOptions.parse({
     domain,
-    registry: registryIn(body, before),
+    registry,
+    ownRegistry: own,
     insecureRegistry: body.registry_insecure ?? before?.insecureRegistry ?? false,
     issuer: name('certificate_issuer', before?.issuer),
     gatewayClass: name('gateway_class', before?.gatewayClass),
     storageClass: name('storage_class', before?.storageClass),
-    builderImage: builderIn(body, before),
+    builderImage: imageIn('builder_image', body.builder_image, before?.builderImage ?? BUILDER_IMAGE),
     rootlessBuilds: body.rootless_builds ?? before?.rootlessBuilds ?? false,
     podSecurity: body.pod_security ?? before?.podSecurity ?? 'baseline',
     addons: addonsIn(body, before),
@@ -62,9 +71,21 @@ function quotaIn({ environment_quota: sent }: Partial<ClusterRequest>, before: K
   return Object.values(quota).some((limit) => limit !== null) ? quota : null
 }
 
-function builderIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): string {
-  const image = body.builder_image ?? before?.builderImage ?? BUILDER_IMAGE
-  if (!/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image))
-    throw invalid('builder_image', `expected the name of an image, found ${JSON.stringify(image)}`)
+/** One that is given another registry by name has no own one any more. */
+function ownRegistryIn(body: Partial<ClusterRequest>, before: KubernetesOptions | null): OwnRegistry | null {
+  const sent = body.own_registry
+  if (sent === null || (sent === undefined && body.registry)) return null
+  const old = before?.ownRegistry ?? null
+  if (sent === undefined) return old
+  return {
+    sizeGib: sent.size ?? old?.sizeGib ?? REGISTRY_SIZE,
+    image: imageIn('own_registry.image', sent.image, old?.image ?? REGISTRY_IMAGE),
+    proxyImage: imageIn('own_registry.proxy_image', sent.proxy_image, old?.proxyImage ?? PROXY_IMAGE),
+  }
+}
+
+function imageIn(field: string, sent: string | null | undefined, otherwise: string): string {
+  const image = sent ?? otherwise
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(image)) throw invalid(field, `expected the name of an image, found ${JSON.stringify(image)}`)
   return image
 }

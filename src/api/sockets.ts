@@ -6,8 +6,6 @@ import { isFinal } from '../model/deployment.ts'
 import { placeOf } from '../deploy/release.ts'
 import type { ClusterAdapters } from '../deploy/dependencies.ts'
 import type { Application } from '../model/application.ts'
-import type { Instance } from '../model/observation.ts'
-import { listApplications } from '../store/application.ts'
 import { findCluster } from '../store/cluster.ts'
 import { findDeployment } from '../store/deployment.ts'
 import { listParts } from '../store/part.ts'
@@ -16,9 +14,7 @@ import { listObservations } from '../store/observation.ts'
 import { readLog } from '../store/log.ts'
 import { Finder } from './find.ts'
 import { presentLog } from './present/log.ts'
-import { serviceTypeOf } from './present/service.ts'
-import { runningStateOf } from './present/state.ts'
-import { statusesOf } from './present/status.ts'
+import { presentRunning } from './present/running.ts'
 import { presentUsage } from './present/usage.ts'
 import { deploymentOf } from './routes/log.ts'
 import { statusesWithStages } from './routes/status.ts'
@@ -156,90 +152,8 @@ async function serviceStatus(api: Api, stream: Stream): Promise<void> {
       .where(environment ? 'id' : 'project_id', '=', environment?.id ?? project?.id ?? '')
       .where('deleted_at', 'is', null)
       .execute()
-    return { environments: await Promise.all(rows.map((row) => runningEnvironment(api, row))) }
+    return { environments: await Promise.all(rows.map((row) => presentRunning(db, row))) }
   })
-}
-
-async function runningEnvironment(api: Api, row: { id: string; project_id: string }) {
-  const { db } = api.deps
-  const applications = await listApplications(db, { environmentId: row.id })
-  const [known, observations] = await Promise.all([
-    statusesOf(db, applications),
-    listObservations(
-      db,
-      applications.map((one) => one.id),
-    ),
-  ])
-  const shown = known.map(({ application, status }) => ({
-    type: serviceTypeOf(application),
-    dto: {
-      id: application.id,
-      state: runningStateOf(status.health),
-      pods: (observations.get(application.id)?.instances ?? []).map((one) =>
-        presentPod(one, observations.get(application.id)?.evidence ?? []),
-      ),
-      certificates: [],
-    },
-  }))
-  const states = shown.map((one) => one.dto.state)
-  const state = ['ERROR', 'WARNING', 'STARTING', 'STOPPING', 'RUNNING'].find((one) => states.includes(one)) ?? 'STOPPED'
-  return {
-    id: row.id,
-    project_id: row.project_id,
-    state,
-    applications: shown.filter((one) => one.type === 'APPLICATION').map((one) => one.dto),
-    containers: shown.filter((one) => one.type === 'CONTAINER').map((one) => one.dto),
-    databases: [],
-    jobs: [],
-    helms: [],
-    argocd_apps: [],
-    terraform: [],
-    agentic_workflows: [],
-  }
-}
-
-const podStates: Record<Instance['state'], string> = {
-  starting: 'STARTING',
-  ready: 'RUNNING',
-  unready: 'ERROR',
-  stopping: 'STOPPING',
-  exited: 'ERROR',
-}
-
-function presentPod(instance: Instance, evidence: { at: string; kind: string; instance: string | null; message: string }[]) {
-  const started = instance.startedAt ? Date.parse(instance.startedAt) : 0
-  const exit = instance.lastExit
-  const message = instance.probe ?? ''
-  return {
-    name: instance.name,
-    state: podStates[instance.state],
-    state_reason: instance.state === 'exited' ? 'Exited' : instance.probe ? 'ProbeFailed' : '',
-    state_message: message,
-    restart_count: instance.restarts,
-    service_version: String(instance.revision),
-    started_at: started,
-    containers: [
-      {
-        name: 'application',
-        image: instance.image,
-        restart_count: instance.restarts,
-        current_state: { state: podStates[instance.state], started_at: started, state_reason: '', state_message: message },
-        last_terminated_state: exit && {
-          exit_code: exit.code,
-          exit_code_message: exit.byHand ? 'stopped from outside Berth' : '',
-          reason: exit.outOfMemory ? 'OOMKilled' : 'Exited',
-          message: '',
-          signal: 0,
-          started_at: exit.startedAt ? Date.parse(exit.startedAt) : 0,
-          finished_at: Date.parse(exit.at),
-        },
-      },
-    ],
-    last_events: evidence
-      .filter((one) => one.instance === instance.name)
-      .slice(-10)
-      .map((one) => ({ created_at: Date.parse(one.at), message: one.message, reason: one.kind, type: 'Warning' })),
-  }
 }
 
 /** Milliseconds between two measurements that are sent; metrics-server makes one every 15 s. */

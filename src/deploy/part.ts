@@ -1,32 +1,21 @@
-import type { Part, Deployment, Explanation } from '../model/deployment.ts'
+import type { Explanation, Part } from '../model/deployment.ts'
 import type { Application } from '../model/application.ts'
-import { AppError, messageOf } from '../model/error.ts'
+import { AppError } from '../model/error.ts'
 import { readinessOf } from '../model/probe.ts'
 import type { Release } from '../model/release.ts'
-import { planRemove, planReturn, planRollout, planStop, strategyOf, type Strategy } from '../plan/rollout.ts'
-import type { Rollout, Step } from '../plan/step.ts'
+import { planRemove, planRollout, planStop, strategyOf, type Strategy } from '../plan/rollout.ts'
+import type { Step } from '../plan/step.ts'
 import { finishApplicationDeletion, loadApplication, setServing } from '../store/application.ts'
 import type { Tx } from '../store/database.ts'
 import { fence } from '../store/deployment.ts'
 import { updatePart } from '../store/part.ts'
 import { findRelease } from '../store/release.ts'
 import { findStep } from '../store/step.ts'
-import { RolloutFailure } from './await-ready.ts'
-import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
+import type { Dependencies } from './dependencies.ts'
+import { explanationOf, giveUp } from './give-up.ts'
 import { imageIsThere, makeImage } from './image.ts'
-import type { DeploymentLog } from './log.ts'
 import { makeRelease, placeOf, rolloutOf, variablesOf, workloadOf } from './release.ts'
-import { once, runSteps, type PartRun } from './steps.ts'
-
-export type PartResult = 'succeeded' | 'failed' | 'canceled'
-export type PartContext = {
-  deployment: Deployment
-  cluster: ClusterRow
-  adapters: ClusterAdapters
-  signal: AbortSignal
-  canceled: () => boolean
-  log: DeploymentLog
-}
+import { once, runSteps, type PartContext, type PartResult, type PartRun, type Serving } from './steps.ts'
 
 /** Brings one application to what its part asks for, or back to what served before. Ends final unless this process is fenced off or stopped. */
 export async function runPart(deps: Dependencies, context: PartContext, part: Part): Promise<PartResult> {
@@ -62,8 +51,6 @@ export async function runPart(deps: Dependencies, context: PartContext, part: Pa
     return giveUp(deps, context, run, { serving, explanation })
   }
 }
-
-type Serving = { release: Release; rollout: Rollout } | null
 
 async function servingOf(deps: Dependencies, application: Application): Promise<Serving> {
   if (application.presence !== 'running' || !application.servingReleaseId) return null
@@ -201,92 +188,4 @@ async function finish(deps: Dependencies, context: PartContext, part: Part, stat
     await updatePart(tx, part, { state })
   })
   return state
-}
-
-/** Back to what served before, then failed or canceled. That this part gave up is recorded first, so that kill -9 in between changes nothing. */
-async function giveUp(deps: Dependencies, context: PartContext, run: PartRun, of: GivenUp): Promise<PartResult> {
-  return deps.turns.take(run.application.id, () => giveUpInTurn(deps, context, run, of))
-}
-
-type GivenUp = { serving: Serving; explanation: Explanation | null }
-
-async function giveUpInTurn(
-  deps: Dependencies,
-  context: PartContext,
-  run: PartRun,
-  of: { serving: Serving; explanation: Explanation | null },
-): Promise<PartResult> {
-  const state = of.explanation === null ? 'canceled' : 'failed'
-  const calm: PartRun = { ...run, signal: new AbortController().signal }
-  await once(deps, calm, 'failed', () => Promise.resolve(of.explanation))
-  run.log.write(
-    run.part.applicationId,
-    state === 'failed' ? 'DeploymentError' : 'Canceled',
-    of.explanation?.message ?? 'Canceled',
-    of.explanation,
-  )
-  const touched = await findStep(deps.db, {
-    deploymentId: run.part.deploymentId,
-    applicationId: run.part.applicationId,
-    name: 'rollout-00-prepare',
-    epoch: run.epoch,
-  })
-  if (touched)
-    await goBack(deps, calm, of.serving).catch((error: unknown) =>
-      isFenced(error)
-        ? Promise.reject(error as Error)
-        : run.log.write(run.part.applicationId, 'DeploymentError', `Going back was not complete: ${messageOf(error)}`),
-    )
-  await calm.log.flush()
-  await deps.db.transaction().execute(async (tx) => {
-    await fence(tx, run.part.deploymentId, run.epoch)
-    await updatePart(tx, run.part, { state, explanation: of.explanation })
-  })
-  context.adapters.poke()
-  return state
-}
-
-async function goBack(deps: Dependencies, run: PartRun, serving: Serving): Promise<void> {
-  const workload = serving
-    ? await workloadOf(deps, run.application, {
-        release: serving.release,
-        generation: serving.rollout.generation,
-        hide: (values) => run.log.hide(values),
-      })
-    : null
-  run.log.write(
-    run.part.applicationId,
-    'Deployment',
-    serving ? `Release ${serving.release.revision} keeps serving` : 'The new instances are removed',
-  )
-  const holdsVolumes = run.application.spec.volumes.length > 0 && run.adapters.engine.rollsOut === 'step-by-step'
-  const steps = planReturn(serving?.rollout ?? null, holdsVolumes)
-  await runSteps(deps, run, { label: 'return', steps, workload, ports: serving?.release.spec.ports ?? [] })
-}
-
-const isFenced = (error: unknown): boolean =>
-  error instanceof AppError && error.message === 'Another process has taken this deployment over.'
-
-/** `stop`: this process must leave the part alone (fenced off, or shutting down). Null: canceled. Else why it failed. */
-function explanationOf(error: unknown, context: PartContext, run: PartRun): Explanation | null | 'stop' {
-  if (isFenced(error)) return 'stop'
-  if (context.signal.aborted) return context.canceled() ? null : 'stop'
-  if (error instanceof RolloutFailure) return error.explanation
-  const building = run.part.releaseId === null
-  if (error instanceof AppError)
-    return {
-      reason: building ? 'BuildFailed' : 'RolloutFailed',
-      message: error.message,
-      evidence: [],
-      remedy:
-        error.code === 'unavailable'
-          ? 'Try again; if it stays, look at the cluster with `berth doctor`.'
-          : 'Change what the message names, then deploy again.',
-    }
-  return {
-    reason: 'Internal',
-    message: `Berth made a mistake: ${messageOf(error)}`,
-    evidence: [],
-    remedy: 'Deploy again; if it stays, report it with the log of the server.',
-  }
 }

@@ -5,7 +5,8 @@ import { listParts, updatePart } from '../store/part.ts'
 import { finishEnvironmentDeletion, getEnvironment } from '../store/environment.ts'
 import type { ClusterRow, Dependencies } from './dependencies.ts'
 import { DeploymentLog } from './log.ts'
-import { runPart, type PartContext, type PartResult } from './part.ts'
+import { runPart } from './part.ts'
+import type { PartContext, PartResult } from './steps.ts'
 
 /** Seconds a deployment's lease lives without renewal, and milliseconds between renewals. */
 export const LEASE = 15

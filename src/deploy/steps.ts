@@ -1,13 +1,14 @@
 import type { Application } from '../model/application.ts'
-import type { Part } from '../model/deployment.ts'
+import type { Deployment, Part } from '../model/deployment.ts'
 import type { Port } from '../model/port.ts'
+import type { Release } from '../model/release.ts'
 import type { Place, Workload } from '../model/workload.ts'
 import { stepName } from '../plan/rollout.ts'
-import type { Step } from '../plan/step.ts'
+import type { Rollout, Step } from '../plan/step.ts'
 import { recordInstance } from '../store/observation.ts'
 import { findStep, finishStep } from '../store/step.ts'
 import { awaitReady } from './await-ready.ts'
-import type { ClusterAdapters, Dependencies } from './dependencies.ts'
+import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
 import type { DeploymentLog } from './log.ts'
 
 /** One part being run by this process under one epoch. */
@@ -20,6 +21,19 @@ export type PartRun = {
   signal: AbortSignal
   log: DeploymentLog
 }
+
+export type PartResult = 'succeeded' | 'failed' | 'canceled'
+/** The deployment that a part is of. */
+export type PartContext = {
+  deployment: Deployment
+  cluster: ClusterRow
+  adapters: ClusterAdapters
+  signal: AbortSignal
+  canceled: () => boolean
+  log: DeploymentLog
+}
+/** What served when the part began. */
+export type Serving = { release: Release; rollout: Rollout } | null
 
 /** Runs a named piece of work once: when it is finished already, its recorded output is returned. It must be safe to enter again. */
 export async function once<T>(deps: Dependencies, run: PartRun, name: string, work: () => Promise<T>): Promise<T> {

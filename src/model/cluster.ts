@@ -9,12 +9,17 @@ export const environmentQuota = z.object({
 })
 export type EnvironmentQuota = z.infer<typeof environmentQuota>
 
+/** A registry on the cluster itself. `proxyImage`: an image of Envoy, through which nodes pull. */
+export const ownRegistry = z.object({ sizeGib: z.number().int(), image: z.string(), proxyImage: z.string() })
+export type OwnRegistry = z.infer<typeof ownRegistry>
+
 /** How a Kubernetes cluster is driven, apart from who may: names of things that are on it. */
 export const kubernetesOptions = z.object({
   /** Applications get their names below it; its wildcard address points to the cluster's gateway. */
   domain: z.string(),
-  /** Where builds are pushed to and nodes pull from, `host[:port][/path]`; null = the cluster builds nothing. */
+  /** Where builds are pushed to and nodes pull from, `host[:port][/path]`. Without it and without an own one the cluster builds nothing. */
   registry: z.string().nullable(),
+  ownRegistry: ownRegistry.nullable().default(null),
   /** The registry speaks plain HTTP. */
   insecureRegistry: z.boolean(),
   /** A ClusterIssuer of cert-manager; null = Berth's own authority. */
@@ -44,6 +49,17 @@ export const reach = z.discriminatedUnion('kind', [
 ])
 export type Reach = z.infer<typeof reach>
 export type KubernetesReach = Extract<Reach, { kind: 'kubernetes' }>
+
+const shortOf = (clusterId: string): string => clusterId.slice(0, 8)
+
+/**
+ * How the cluster's own registry is called: by nodes, on their own loopback, and by the pods that build. The port is one of 20000 to 29999, below those that
+ * Kubernetes and Linux give out, and another for each of Berth's clusters: several may be on one.
+ */
+export function ownRegistryNames(clusterId: string): { pull: string; push: string; port: number } {
+  const port = 20_000 + (Number.parseInt(shortOf(clusterId), 16) % 10_000)
+  return { pull: `127.0.0.1:${port}`, push: `berth-registry.${systemNamespace(shortOf(clusterId))}.svc:5000`, port }
+}
 
 /** Namespace of what Berth has for a whole cluster: its gateway, certificate and builds. */
 export const systemNamespace = (clusterShortId: string): string => `berth-z${clusterShortId}`

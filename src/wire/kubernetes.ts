@@ -11,7 +11,7 @@ import { KubernetesEngine } from '../engine/kubernetes/engine.ts'
 import type { Entry, InventoryBook } from '../engine/kubernetes/inventory.ts'
 import { KubernetesProvisioning } from '../engine/kubernetes/provision.ts'
 import { addonNames, type AddonRecord } from '../model/addon.ts'
-import type { KubernetesReach } from '../model/cluster.ts'
+import { ownRegistryNames, type KubernetesReach } from '../model/cluster.ts'
 import { AppError, messageOf } from '../model/error.ts'
 import { parseKubeconfig } from '../model/kubeconfig.ts'
 import { Catalog } from '../source/catalog.ts'
@@ -27,8 +27,8 @@ import { localCertificate } from './certificate.ts'
 
 type Wiring = { config: Config; authority: Authority; db: Db; vault: Vault; egress: Egress; log: Logger }
 
-/** Milliseconds between looks at the certificate of Berth's own authority, which it renews 30 days before its end. */
-const CERTIFICATE_LOOK = 12 * 3_600_000
+/** Milliseconds between looks at the certificate of Berth's own authority, which it renews 30 days before its end, and at what the registry can give back. */
+const LOOK = 12 * 3_600_000
 
 /** Everything that drives one Kubernetes cluster. Its credential is read when it is first needed, and again when it is not accepted any more. */
 export function wireKubernetes(
@@ -53,16 +53,7 @@ export function wireKubernetes(
     book,
     addons: { book: addonBookOf(db, cluster.id), source: new Catalog(config.addons, egress) },
   })
-  const builder =
-    options.registry === null
-      ? null
-      : new BuildkitBuilder({
-          workbenches: pods,
-          registry: { name: options.registry, insecure: options.insecureRegistry },
-          scratch: join(config.home, 'build'),
-          exists: (image) => hasImage(egress, { ...image, insecure: options.insecureRegistry }),
-          remove: (image) => removeImage(egress, { ...image, insecure: options.insecureRegistry }),
-        })
+  const builder = builderOf(options, { cluster, pods, provisioning, egress, scratch: join(config.home, 'build') })
   return {
     engine,
     inspection: engine,
@@ -76,11 +67,37 @@ export function wireKubernetes(
         await provisioning
           .renewCertificate(signal)
           .catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'the certificate could not be looked at'))
-        await pause(CERTIFICATE_LOOK, undefined, { signal, ref: false }).catch(() => undefined)
+        if (options.ownRegistry)
+          await pods
+            .whileNobodyBuilds(() => provisioning.registry.collect(signal))
+            .catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'the registry could not be cleaned'))
+        await pause(LOOK, undefined, { signal, ref: false }).catch(() => undefined)
       }
     },
     poke: () => undefined,
   }
+}
+
+function builderOf(
+  options: KubernetesReach,
+  of: { cluster: ClusterRow; pods: BuildPods; provisioning: KubernetesProvisioning; egress: Egress; scratch: string },
+): BuildkitBuilder | null {
+  const { cluster, pods, egress, scratch } = of
+  const { registry: name, insecureRegistry: insecure } = options
+  if (options.ownRegistry) {
+    const { pull, push } = ownRegistryNames(cluster.id)
+    const { registry } = of.provisioning
+    const asked = { exists: registry.has.bind(registry), remove: registry.remove.bind(registry) }
+    return new BuildkitBuilder({ workbenches: pods, registry: { name: pull, push, insecure: true }, scratch, ...asked })
+  }
+  if (name === null) return null
+  return new BuildkitBuilder({
+    workbenches: pods,
+    registry: { name, push: name, insecure },
+    scratch,
+    exists: (image) => hasImage(egress, { ...image, insecure }),
+    remove: (image) => removeImage(egress, { ...image, insecure }),
+  })
 }
 
 const addonBookOf = (db: Db, clusterId: string): AddonBook => ({

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { renderEnvironment } from '../../src/engine/kubernetes/render/environment.ts'
 import { renderBuildPod } from '../../src/engine/kubernetes/render/build-pod.ts'
 import { renderGateway } from '../../src/engine/kubernetes/render/gateway.ts'
+import { renderRegistry } from '../../src/engine/kubernetes/render/registry.ts'
 import type { RenderContext } from '../../src/engine/kubernetes/render/pod.ts'
 import { renderRelease } from '../../src/engine/kubernetes/render/release.ts'
 import { renderRoutes } from '../../src/engine/kubernetes/render/route.ts'
@@ -15,6 +16,7 @@ const context: RenderContext = {
     ...options,
     domain: 'apps.example.com',
     registry: 'registry.example.com',
+    ownRegistry: null,
     insecureRegistry: false,
     builderImage: 'moby/buildkit',
   },
@@ -81,6 +83,13 @@ describe('a release on Kubernetes', () => {
     const environmentQuota = { cpuMilli: 8000, memoryMib: null, instances: 20 }
     await golden('environment-quota', renderEnvironment(place(), { ...context, options: { ...context.options, environmentQuota } }))
     await golden('gateway', renderGateway(context, { gatewayClass: 'envoy', isEnvoy: true, certificate: { chain: 'chain', key: 'key' } }))
+    const own = { sizeGib: 20, image: 'registry:3', proxyImage: 'envoy:1' }
+    const withRegistry = { ...context, options: { ...context.options, registry: null, ownRegistry: own } }
+    await golden('registry', renderRegistry(withRegistry, { own, password: 'password', hash: 'hash', storageClass: 'fast' }))
+    await golden(
+      'build-pod-own-registry',
+      renderBuildPod({ id: 'build-2', application: 'a-1', cpuMilli: 4000, memoryGib: 8, ephemeralGib: null, seconds: 1800 }, withRegistry),
+    )
     await golden(
       'build-pod',
       renderBuildPod({ id: 'build-1', application: 'a-1', cpuMilli: 4000, memoryGib: 8, ephemeralGib: 10, seconds: 1800 }, context),

@@ -3,6 +3,7 @@ import { Agent, createServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { KubernetesAccess } from '../../src/model/kubeconfig.ts'
 import { firstAuthority, localCertificate } from '../../src/wire/certificate.ts'
 
@@ -43,6 +44,27 @@ export async function faultyApi(real: KubernetesAccess): Promise<Faulty> {
     through.once('error', () => outgoing.destroy())
     outgoing.once('close', () => through.destroy())
     incoming.pipe(through)
+  })
+  server.on('upgrade', ({ method, url: path, headers }, socket: Duplex, head) => {
+    const through = request({
+      method,
+      host: hostname,
+      port,
+      path,
+      headers: { ...headers, host },
+      ca: real.authority ?? undefined,
+      agent: false,
+    })
+    through.once('upgrade', (answer, upstream) => {
+      const lines = answer.rawHeaders.flatMap((word, n) => (n % 2 === 0 ? [`${word}: ${answer.rawHeaders[n + 1]}`] : []))
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`)
+      upstream.write(head)
+      socket.pipe(upstream).pipe(socket)
+      upstream.once('error', () => socket.destroy())
+    })
+    for (const event of ['error', 'response']) through.once(event, () => socket.destroy())
+    socket.once('error', () => through.destroy())
+    through.end()
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return {

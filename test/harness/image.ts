@@ -50,6 +50,17 @@ export function rootlessBuilder(registry: string): string {
   return `${registry}/${of.name}:${of.tag}`
 }
 
+/** Debian's registry as an image that is on the node and nowhere else, with its program where the published one has it. */
+export function registryImage(name: string): void {
+  const folder = workFolder('registry-image')
+  cpSync('/usr/bin/docker-registry', join(folder, 'registry'))
+  writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nCOPY registry /usr/local/bin/registry\n')
+  docker('build', '--quiet', '--tag', name, folder)
+  docker('save', '--output', join(folder, 'image.tar'), name)
+  ctr('images', 'import', join(folder, 'image.tar'))
+  docker('rmi', '--force', name)
+}
+
 /** Docker pushes over HTTP to loopback only; containerd, which the node has, to anywhere it is told. */
 function pushPlain(local: string, of: { registry: string; name: string; tag: string }): void {
   const folder = workFolder(`image-${process.pid}`)

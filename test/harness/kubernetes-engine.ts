@@ -10,6 +10,7 @@ import { builderImage, kubeconfig, registryName } from './cluster.ts'
 export const options: KubernetesOptions = {
   domain: 'apps.test',
   registry: registryName,
+  ownRegistry: null,
   insecureRegistry: true,
   issuer: null,
   gatewayClass: null,

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -6,7 +5,6 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHello, deploymentLog, quick, settled, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
-import { pushImage } from '../harness/image.ts'
 import { ask } from '../harness/load.ts'
 import { Repository, remoteUrl } from '../harness/repository.ts'
 import { freePort, TestServer, until, type Place } from '../harness/server.ts'
@@ -15,7 +13,6 @@ let server: TestServer
 let place: Place
 /** One that stays, for what concerns all. */
 let shared: Service
-let registry: { name: string; stop: () => void }
 const images = resolve(import.meta.dirname, '../harness/images')
 const files = { Dockerfile: readFileSync(join(images, 'Dockerfile'), 'utf8'), 'server.pl': readFileSync(join(images, 'server.pl'), 'utf8') }
 
@@ -55,12 +52,8 @@ const redeploy = async (app: Service, change: Record<string, unknown>): Promise<
 beforeAll(async () => {
   server = await TestServer.start()
   place = await ground.place(server)
-  registry = await ground.registry()
 })
-afterAll(async () => {
-  registry.stop()
-  await server.remove()
-})
+afterAll(() => server.remove())
 
 describe('instances', () => {
   test('several instances share the traffic', async () => {
@@ -284,93 +277,3 @@ function overUdp(host: string, port: number): Promise<string> {
     socket.send('ping', port, host)
   })
 }
-
-describe('an image from a registry', () => {
-  test('its tag is resolved to a digest once, and it runs by that digest', async () => {
-    pushImage(images, { registry: registry.name, name: 'team/web', tag: '1.0' })
-    const made = await server.client.post<{ id: string }>(`/organization/${place.organizationId}/containerRegistry`, {
-      name: 'local',
-      kind: 'GENERIC_CR',
-      url: `http://${registry.name}`,
-      config: {},
-    })
-    const container = await server.client.post<Service>(`/environment/${place.environmentId}/container`, {
-      name: 'from-image',
-      registry_id: made.id,
-      image_name: 'team/web',
-      tag: '1.0',
-      healthchecks: {},
-      ports: [{ internal_port: 8080, publicly_accessible: true }],
-    })
-    await server.client.post(`/container/${container.id}/deploy`)
-    const state = async (): Promise<string> => (await server.client.get<{ state: string }>(`/container/${container.id}/status`)).state
-    await until('it to be deployed', 60, async () => /DEPLOYED|ERROR/.test(await state()))
-    expect(await state()).toBe('DEPLOYED')
-    expect(ground.imageOf(names(container)[0] ?? '', container)).toMatch(/team\/web@sha256:[0-9a-f]{64}$/)
-    const [link] = await server.client.list<{ url: string }>(`/container/${container.id}/link`)
-    expect((await ask(link?.url ?? '', server.info.caFile)).body).toBe('hello')
-    await server.client.post(`/container/${container.id}/deploy`, { image_tag: 'missing' })
-    await until('it to fail', 20, async () => (await state()) === 'BUILD_ERROR')
-    const { explanation } = await server.client.get<{ explanation: { message: string } }>(`/service/${container.id}/explain`)
-    expect(explanation.message).toContain('has no image team/web with the tag missing')
-  })
-})
-
-describe('a Git repository elsewhere', () => {
-  test('is fetched over HTTP, and built again only when its source changed', async () => {
-    const source = new Repository('elsewhere', files)
-    const helper = await server.client.post<Service>(`/environment/${place.environmentId}/application`, {
-      name: 'origin',
-      git_repository: { url: `${server.client.apiUrl}/git/${place.environmentId}/origin.git`, provider: 'GITHUB', branch: 'main' },
-      healthchecks: {},
-      auto_deploy: false,
-    })
-    await source.push(remoteUrl(server, place.environmentId, 'origin'))
-    const { createServer } = await import('node:http')
-    const { gitBackend, ownRepositoryFolder } = await import('../../src/source/git/own.ts')
-    const folder = ownRepositoryFolder(join(server.home, 'git'), (await repositoryIdOf(helper)) ?? '')
-    const origin = createServer((request, response) => {
-      const [path = '', query = ''] = (request.url ?? '').replace('/public.git', '').split('?')
-      void gitBackend({
-        folder,
-        path,
-        query,
-        method: request.method ?? 'GET',
-        contentType: request.headers['content-type'] ?? '',
-        encoding: String(request.headers['content-encoding'] ?? ''),
-        protocol: String(request.headers['git-protocol'] ?? ''),
-        user: '',
-        body: request,
-      }).then((answer) => response.writeHead(answer.status, answer.headers).end(answer.body))
-    })
-    const port = await freePort()
-    await new Promise<void>((done) => origin.listen(port, '127.0.0.1', done))
-    const app = await server.client.post<Service>(`/environment/${place.environmentId}/application`, {
-      name: 'fetched',
-      git_repository: { url: `http://127.0.0.1:${port}/public.git`, provider: 'GITLAB', branch: 'main' },
-      healthchecks: {},
-      ports: [{ internal_port: 8080, publicly_accessible: true }],
-    })
-    await server.client.post(`/application/${app.id}/deploy`)
-    expect(await settled(server.client, app.id)).toBe('DEPLOYED')
-    expect(await get(app)).toBe('hello')
-    expect((await server.client.get<{ git_repository: { provider: string } }>(`/application/${app.id}`)).git_repository.provider).toBe(
-      'GITLAB',
-    )
-    origin.close()
-  })
-
-  async function repositoryIdOf(app: Service): Promise<string | undefined> {
-    const { readdirSync } = await import('node:fs')
-    const head = execFileSync('git', ['ls-remote', remoteUrl(server, place.environmentId, 'origin')], { encoding: 'utf8' }).split(/\s/)[0]
-    expect(app.id).not.toBe('')
-    return readdirSync(join(server.home, 'git'))
-      .find(
-        (name) =>
-          execFileSync('git', ['--git-dir', join(server.home, 'git', name), 'for-each-ref', '--format=%(objectname)'], {
-            encoding: 'utf8',
-          }).trim() === head,
-      )
-      ?.replace('.git', '')
-  }
-})

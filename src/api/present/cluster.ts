@@ -1,4 +1,4 @@
-import { reach, type EnvironmentQuota } from '../../model/cluster.ts'
+import { reach, type EnvironmentQuota, type OwnRegistry } from '../../model/cluster.ts'
 import type { ClusterRecord } from '../../store/cluster.ts'
 
 /** A cluster that no process holds is not ready, whatever it was. */
@@ -17,6 +17,8 @@ const statusOf = (row: ClusterRecord): string => {
 
 const presentQuota = (quota: EnvironmentQuota | null) =>
   quota && { cpu: quota.cpuMilli, memory: quota.memoryMib, instances: quota.instances }
+
+const presentRegistry = (own: OwnRegistry | null) => own && { size: own.sizeGib, image: own.image, proxy_image: own.proxyImage }
 
 export function presentCluster(row: ClusterRecord) {
   const how = reach.parse(row.reach)
@@ -45,6 +47,7 @@ export function presentCluster(row: ClusterRecord) {
           domain: how.domain,
           registry: how.registry,
           registry_insecure: how.insecureRegistry,
+          own_registry: presentRegistry(how.ownRegistry),
           certificate_issuer: how.issuer,
           gateway_class: how.gatewayClass,
           storage_class: how.storageClass,

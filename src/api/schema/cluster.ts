@@ -6,6 +6,9 @@ const providers = ['AWS', 'SCW', 'GCP', 'DO', 'AZURE', 'OVH', 'CIVO', 'HETZNER',
 
 /** Millicores, MiB and instances. */
 const amount = z.number().int().min(1).max(100_000_000).nullish()
+const image = z.string().min(1).max(500).nullish()
+/** GiB. */
+const ownRegistry = { size: z.number().int().min(1).max(100_000).nullish(), image, proxy_image: image }
 const quota = { cpu: amount, memory: amount, instances: amount }
 
 /** Names of things on a Kubernetes cluster, beside the contract. */
@@ -13,10 +16,11 @@ const options = {
   domain: z.string().max(200).nullish(),
   registry: z.string().max(300).nullish(),
   registry_insecure: z.boolean().nullish(),
+  own_registry: z.strictObject(ownRegistry).nullish(),
   certificate_issuer: z.string().max(253).nullish(),
   gateway_class: z.string().max(253).nullish(),
   storage_class: z.string().max(253).nullish(),
-  builder_image: z.string().min(1).max(500).nullish(),
+  builder_image: image,
   rootless_builds: z.boolean().nullish(),
   pod_security: z.enum(['privileged', 'baseline', 'restricted']).nullish(),
   addons: z.array(z.enum(addonNames)).max(addonNames.length).nullish(),
@@ -74,6 +78,7 @@ export const clusterResponse = z.object({
   domain: z.string().nullable().optional(),
   registry: z.string().nullable().optional(),
   registry_insecure: z.boolean().optional(),
+  own_registry: z.object({ size: z.number(), image: z.string(), proxy_image: z.string() }).nullable().optional(),
   certificate_issuer: z.string().nullable().optional(),
   gateway_class: z.string().nullable().optional(),
   storage_class: z.string().nullable().optional(),

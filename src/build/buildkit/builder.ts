@@ -9,8 +9,8 @@ import { FOLDERS, type Ended, type Workbench, type Workbenches } from './workben
 
 export type BuildkitSettings = {
   workbenches: Workbenches
-  /** Where images go: `host[:port][/path]`; `insecure`: over HTTP. */
-  registry: { name: string; insecure: boolean }
+  /** Where images go, `host[:port][/path]`: as nodes call it, and as workbenches do. `insecure`: over HTTP. */
+  registry: { name: string; push: string; insecure: boolean }
   /** Folder for what is on its way to a workbench. */
   scratch: string
   /** Whether the registry still has an image. */
@@ -94,7 +94,7 @@ export class BuildkitBuilder implements Builder {
       throw new AppError('internal', 'BuildKit did not say the digest of the image.')
     return {
       kind: 'registry',
-      repository: this.#repository(request),
+      repository: `${this.#settings.registry.name}/${applicationOf(request)}`,
       digest,
       platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}`,
     }
@@ -115,18 +115,18 @@ export class BuildkitBuilder implements Builder {
     }
   }
 
-  #repository(request: BuildRequest): string {
-    return `${this.#settings.registry.name}/${applicationOf(request)}`
+  #pushed(request: BuildRequest): string {
+    return `${this.#settings.registry.push}/${applicationOf(request)}`
   }
 
   #cache(request: BuildRequest): string {
-    return `type=registry,ref=${this.#repository(request)}:cache${this.#plain()}`
+    return `type=registry,ref=${this.#pushed(request)}:cache${this.#plain()}`
   }
 
   #output(request: BuildRequest): string[] {
     return [
       ...(request.limits.noCache ? ['--no-cache'] : [`--import-cache=${this.#cache(request)}`]),
-      `--output=type=image,name=${this.#repository(request)}:${request.id},push=true${this.#plain()}`,
+      `--output=type=image,name=${this.#pushed(request)}:${request.id},push=true${this.#plain()}`,
       `--metadata-file=${FOLDERS.output}/metadata.json`,
     ]
   }

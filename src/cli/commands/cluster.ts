@@ -19,6 +19,9 @@ const kubernetesOptions = (command: Command): Command =>
     .option('--domain <domain>', 'applications get their names below it; *.<domain> must point to the gateway')
     .option('--registry <name>', 'registry for builds that the nodes reach, host[:port][/path]; without, only images are deployed')
     .option('--registry-insecure', 'the registry speaks plain HTTP')
+    .option('--own-registry <GiB>', 'let Berth run a registry on the cluster instead, with so much room; 0: none')
+    .option('--registry-image <image>', 'image of that registry')
+    .option('--registry-proxy-image <image>', 'image of Envoy, through which nodes pull from it')
     .option('--issuer <name>', "cert-manager's ClusterIssuer; without, Berth signs the certificate itself")
     .option('--gateway-class <name>', 'GatewayClass; by default the one that the cluster has')
     .option('--storage-class <name>', 'StorageClass of volumes; by default the default one')
@@ -131,7 +134,21 @@ function fieldsOf(options: Options): Record<string, unknown> {
   const addons = options['addons']
   const list = typeof addons === 'string' ? { addons: addons.split(',').filter((name) => name !== '') } : {}
   const named = Object.fromEntries(names.flatMap(([option, field]) => (options[option] === undefined ? [] : [[field, options[option]]])))
-  return { ...named, ...list, ...quotaOf(options) }
+  return { ...named, ...list, ...registryOf(options), ...quotaOf(options) }
+}
+
+function registryOf(options: Options): Record<string, unknown> {
+  const { ownRegistry: size, registryImage: image, registryProxyImage: proxy } = options
+  if (size === undefined && image === undefined && proxy === undefined) return {}
+  if (size !== undefined && !/^\d+$/.test(String(size)))
+    throw new AppError('invalid', `expected a whole number of GiB, found ${JSON.stringify(size)}`, '--own-registry')
+  if (Number(size) === 0) return { own_registry: null }
+  const fields = {
+    ...(size === undefined ? {} : { size: Number(size) }),
+    ...(image ? { image } : {}),
+    ...(proxy ? { proxy_image: proxy } : {}),
+  }
+  return { own_registry: fields }
 }
 
 /** The quota as a whole: naming one limit names them all. */

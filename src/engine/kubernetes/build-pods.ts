@@ -24,6 +24,9 @@ type Options = { signal: AbortSignal; onLine: (line: string) => void }
 
 /** Uids of those that builds of this process use, whichever adapter of a cluster made them. */
 const inUse = new Set<string>()
+/** Per cluster: how many builders are being opened, and what nobody may build beside. */
+const opening = new Map<string, number>()
+const closed = new Map<string, Promise<unknown>>()
 
 /** Pods in which images are built, driven by exec alone: one per build, and kept for a while for the next build of the same application. */
 export class BuildPods implements Workbenches {
@@ -36,8 +39,32 @@ export class BuildPods implements Workbenches {
   }
 
   async open(request: BuildPodRequest, options: Options): Promise<Workbench> {
-    const wanted = renderBuildPod(request, this.#render)
-    return (await this.#takeUp(wanted, request, options)) ?? this.#make(wanted, request, options)
+    const { clusterId } = this.#render
+    await closed.get(clusterId)
+    opening.set(clusterId, (opening.get(clusterId) ?? 0) + 1)
+    try {
+      const wanted = renderBuildPod(request, this.#render)
+      return (await this.#takeUp(wanted, request, options)) ?? (await this.#make(wanted, request, options))
+    } finally {
+      opening.set(clusterId, (opening.get(clusterId) ?? 0) - 1)
+    }
+  }
+
+  /** Does something while no build goes on, and lets the next ones wait for it; nothing where one does. The process that holds the cluster is the only one that builds. */
+  async whileNobodyBuilds(work: () => Promise<void>): Promise<void> {
+    const { clusterId } = this.#render
+    const done = (async () => {
+      if ((opening.get(clusterId) ?? 0) === 0 && (await this.#list()).every(isIdle)) await work()
+    })()
+    closed.set(
+      clusterId,
+      done.catch(() => undefined),
+    )
+    try {
+      await done
+    } finally {
+      closed.delete(clusterId)
+    }
   }
 
   /** Removes builders that nobody drives any more, after the process that started them was killed, and later those that wait in vain. */

@@ -4,6 +4,7 @@ import type { Finding } from '../port.ts'
 import type { CallOptions, KubeClient } from './client.ts'
 import { isMissing } from './error.ts'
 import { pathOf, pathTo, type Condition, type KubeObject } from './object.ts'
+import { buildsOf } from './check-builds.ts'
 import { GATEWAY } from './render/name.ts'
 import type { RenderContext } from './render/pod.ts'
 
@@ -29,7 +30,10 @@ const rights: [string, string, string][] = [
   ['gateway.networking.k8s.io', 'httproutes', 'create'],
 ]
 
-type Node = { metadata: { labels?: Record<string, string> }; status: { allocatable?: Record<string, string>; conditions?: Condition[] } }
+type Node = {
+  metadata: { labels?: Record<string, string> }
+  status: { allocatable?: Record<string, string>; conditions?: Condition[] }
+}
 type Gateway = KubeObject & { status?: { conditions?: Condition[]; addresses?: { value: string }[] } }
 
 /** One row per thing, each with what to do where it is not all right. A cluster that does not answer is one row. */
@@ -67,22 +71,11 @@ export async function findings(client: KubeClient, { clusterId, options }: Rende
     ask('certificates', () => issuerOf(client, options.issuer)),
     ask('storage', () => storageOf(client, options.storageClass)),
     ask('keda', () => kedaOf(client)),
+    ask('builds', () => buildsOf(client, { clusterId, options }, QUICK)),
   ])
   return [
     { what: 'kubernetes', found: version.gitVersion, ok: minor >= OLDEST, remedy: `Kubernetes 1.${OLDEST} or newer is needed.` },
     ...rows.flat(),
-    {
-      what: 'builds',
-      found:
-        options.registry === null
-          ? 'no registry'
-          : `pushed to ${options.registry}${options.insecureRegistry ? ' over HTTP' : ''}, by ${options.builderImage}`,
-      ok: options.registry !== null,
-      remedy:
-        options.registry === null
-          ? 'Give the cluster a registry that its nodes reach: berth cluster edit --registry. Without, images are deployed only.'
-          : '',
-    },
   ]
 }
 

@@ -41,6 +41,7 @@ const kinds = {
   ResourceQuota: { api: 'api/v1', plural: 'resourcequotas', namespaced: true },
   Deployment: { api: 'apis/apps/v1', plural: 'deployments', namespaced: true },
   StatefulSet: { api: 'apis/apps/v1', plural: 'statefulsets', namespaced: true },
+  DaemonSet: { api: 'apis/apps/v1', plural: 'daemonsets', namespaced: true },
   ReplicaSet: { api: 'apis/apps/v1', plural: 'replicasets', namespaced: true },
   HorizontalPodAutoscaler: { api: 'apis/autoscaling/v2', plural: 'horizontalpodautoscalers', namespaced: true },
   PodDisruptionBudget: { api: 'apis/policy/v1', plural: 'poddisruptionbudgets', namespaced: true },

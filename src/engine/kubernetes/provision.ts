@@ -12,6 +12,7 @@ import { pathOf, pathTo, type Condition, type KubeObject, type Reference } from 
 import { renderQuota } from './render/environment.ts'
 import { CERTIFICATE, GATEWAY, QUOTA } from './render/name.ts'
 import { renderGateway } from './render/gateway.ts'
+import { ClusterRegistry } from './registry.ts'
 import type { RenderContext } from './render/pod.ts'
 
 /** Milliseconds that the gateway may take to get an address and be programmed, and that a namespace may take to go. */
@@ -31,6 +32,7 @@ export class KubernetesProvisioning implements Provisioning {
   readonly #certificate: () => Promise<{ chain: string; key: string }>
   readonly #objects: Objects
   readonly #addons: Addons
+  readonly registry: ClusterRegistry
 
   /** `certificate`: of Berth's own authority, for clusters without an issuer. */
   constructor(
@@ -47,6 +49,7 @@ export class KubernetesProvisioning implements Provisioning {
     this.#certificate = of.certificate
     this.#objects = new Objects(client, new Inventory(of.book))
     this.#addons = new Addons(client, of.addons)
+    this.registry = new ClusterRegistry(client, render, this.#objects)
   }
 
   async check(): Promise<Finding[]> {
@@ -69,6 +72,8 @@ export class KubernetesProvisioning implements Provisioning {
       note(`${object.kind} ${object.metadata.name} is applied`)
     }
     await this.#limitEnvironments(signal)
+    if (options.ownRegistry) await this.registry.bring(options.ownRegistry, { note, signal })
+    else await this.registry.takeAway({ note, signal })
     note('Waiting until the gateway has an address, for 180 s at most')
     const address = await this.#programmed({ kind: 'Gateway', namespace, name: GATEWAY }, signal)
     await this.#addons.removeOthers(options.addons, { note, signal })

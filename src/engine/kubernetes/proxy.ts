@@ -1,15 +1,23 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemNamespace } from '../../model/cluster.ts'
+import { AppError } from '../../model/error.ts'
+import { askPod } from './ask-pod.ts'
 import type { KubeClient } from './client.ts'
-import { openForward } from './forward.ts'
 import { selector } from './label.ts'
 import { pathOf, type KubeObject } from './object.ts'
 import { GATEWAY } from './render/name.ts'
 
 /** Port of Envoy's administration, which listens in its pod only. */
 const ADMIN = 19_000
-/** Milliseconds that the proxies may take to know the instances that are there; after that it is told, and nobody waits any longer. */
-const LIMIT = 10_000
+/**
+ * Milliseconds that the proxies may take to know the instances that are there; after that it is told, and nobody waits any longer. After the API server was
+ * away the gateway's controller may start again, which takes it half a minute.
+ */
+const LIMIT = 60_000
+/** Milliseconds after which a proxy that never told of these routes is not asked again. */
+const FIRST_LIMIT = 10_000
+/** Milliseconds after which people are told what is waited for. */
+const TELL = 3000
 const LOOK = 100
 const ANSWER_LIMIT = 3000
 
@@ -20,29 +28,41 @@ type Clusters = {
   }[]
 }
 
+type Awaited = { clusterId: string; routes: KubeObject[]; addresses: () => string[]; signal: AbortSignal; note: (line: string) => void }
+
 /**
  * Waits until Envoy itself sends requests for these routes to exactly these addresses: an accepted route says only that its controller has read it. True when
  * it does. Null where nobody can tell: another gateway than Envoy Gateway, or no right to ask.
  */
-export async function awaitProxies(
-  client: KubeClient,
-  of: { clusterId: string; routes: KubeObject[]; addresses: () => string[]; signal: AbortSignal },
-): Promise<boolean | null> {
-  const until = Date.now() + LIMIT
-  try {
-    const proxies = await proxiesOf(client, of.clusterId)
-    if (proxies.length === 0 || of.routes.length === 0) return null
-    while (Date.now() < until) {
-      const known = await Promise.all(proxies.map((proxy) => clustersIn(client, proxy, of.signal)))
-      const wanted = of.addresses().sort().join()
-      if (known.every((clusters) => of.routes.every((route) => targetsOf(clusters, route).sort().join() === wanted))) return true
-      await pause(LOOK, undefined, { signal: of.signal })
+export async function awaitProxies(client: KubeClient, of: Awaited): Promise<boolean | null> {
+  const begun = Date.now()
+  let [told, answered] = [false, false]
+  while (Date.now() < begun + LIMIT) {
+    const state = await stateOf(client, of).catch((error: unknown) => {
+      of.signal.throwIfAborted()
+      return error instanceof AppError && error.code === 'forbidden' ? ('nobody' as const) : ('no answer' as const)
+    })
+    if (state === 'known') return true
+    answered ||= state === 'behind'
+    if (state === 'nobody' || (!answered && Date.now() > begun + FIRST_LIMIT)) return null
+    if (!told && Date.now() > begun + TELL) {
+      told = true
+      of.note(`Waiting until the gateway sends to these instances alone, for ${LIMIT / 1000} s at most`)
     }
-    return false
-  } catch {
-    of.signal.throwIfAborted()
-    return null
+    await pause(LOOK, undefined, { signal: of.signal })
   }
+  return false
+}
+
+/** `nobody`: there is no proxy of Envoy Gateway, or nothing to ask it for; `no route`: a proxy has no such route, under the name that we know. */
+async function stateOf(client: KubeClient, of: Awaited): Promise<'known' | 'behind' | 'no route' | 'nobody'> {
+  const proxies = of.routes.length === 0 ? [] : await proxiesOf(client, of.clusterId)
+  if (proxies.length === 0) return 'nobody'
+  const known = await Promise.all(proxies.map((proxy) => clustersIn(client, proxy, of.signal)))
+  const targets = known.flatMap((clusters) => of.routes.map((route) => targetsOf(clusters, route)))
+  if (targets.includes(undefined)) return 'no route'
+  const wanted = of.addresses().sort().join()
+  return targets.every((one) => one?.sort().join() === wanted) ? 'known' : 'behind'
 }
 
 /** The proxies that Envoy Gateway runs for our gateway, in whatever namespace it keeps them. */
@@ -55,26 +75,19 @@ async function proxiesOf(client: KubeClient, clusterId: string): Promise<KubeObj
   return items.filter((pod) => (pod['status'] as { phase?: string }).phase === 'Running' && !pod.metadata.deletionTimestamp)
 }
 
-/** Envoy Gateway names a cluster after its route: `httproute/<namespace>/<name>/rule/0`. */
-function targetsOf(clusters: Clusters, route: KubeObject): string[] {
+/** Envoy Gateway names a cluster after its route: `httproute/<namespace>/<name>/rule/0`. Undefined where it has none. */
+function targetsOf(clusters: Clusters, route: KubeObject): string[] | undefined {
   const name = `${route.kind.toLowerCase()}/${route.metadata.namespace}/${route.metadata.name}/rule/0`
   const found = clusters.cluster_statuses?.find((one) => one.name === name)
-  return (found?.host_statuses ?? [])
+  if (!found) return undefined
+  return (found.host_statuses ?? [])
     .filter((host) => (host.health_status?.eds_health_status ?? 'HEALTHY') === 'HEALTHY')
     .flatMap((host) => host.address?.socket_address?.address ?? [])
 }
 
-/** One HTTP request to a proxy's administration, through the API server. */
 async function clustersIn(client: KubeClient, proxy: KubeObject, signal: AbortSignal): Promise<Clusters> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT)])
-  const stream = await openForward(client, proxy, { port: ADMIN, signal: limited })
-  try {
-    stream.write('GET /clusters?format=json HTTP/1.0\r\nhost: envoy\r\n\r\n')
-    const chunks: Buffer[] = []
-    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-    const text = Buffer.concat(chunks).toString()
-    return JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4)) as Clusters
-  } finally {
-    stream.destroy()
-  }
+  const path = '/clusters?format=json'
+  const { status, body } = await askPod(client, proxy, { port: ADMIN, method: 'GET', path, limit: ANSWER_LIMIT, signal })
+  if (status !== 200) throw new AppError('unavailable', `Envoy's administration answered ${status}.`)
+  return JSON.parse(body) as Clusters
 }

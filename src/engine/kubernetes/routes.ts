@@ -44,8 +44,9 @@ export async function applyRoutes(
 async function carried(place: Place, wanted: KubeObject[], on: On & { context: ApplyContext }): Promise<void> {
   const addresses = (): string[] => on.cache.of(place.applicationId, 'Pod').flatMap(readyAddress)
   const routes = wanted.filter((one) => one.kind === 'HTTPRoute' || one.kind === 'GRPCRoute')
-  const known = await awaitProxies(on.client, { clusterId: on.render.clusterId, routes, addresses, signal: on.context.signal })
-  if (known === false) on.context.note('The gateway does not know all instances yet; requests may be answered with 503 for a moment')
+  const { signal, note } = on.context
+  const known = await awaitProxies(on.client, { clusterId: on.render.clusterId, routes, addresses, signal, note })
+  if (known === false) note('The gateway does not know all instances yet; requests may be answered with 503 for a moment')
 }
 
 function readyAddress(pod: KubeObject): string[] {

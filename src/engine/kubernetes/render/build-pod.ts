@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { systemNamespace, type KubernetesOptions } from '../../../model/cluster.ts'
 import { annotations, labels } from '../label.ts'
 import type { KubeObject } from '../object.ts'
+import { REGISTRY } from './name.ts'
 import type { RenderContext } from './pod.ts'
 
 export type BuildPodRequest = {
@@ -14,6 +15,7 @@ export type BuildPodRequest = {
 }
 
 export const BUILD_CONTAINER = 'buildkit'
+const DOCKER_CONFIG = '/etc/berth'
 export const SOCKET = 'unix:///work/run/buildkitd.sock'
 
 /** Part of a core that a build asks for at least: what it may use is its limit, and nodes are not kept free for it. */
@@ -74,13 +76,19 @@ function renderSpec(request: BuildPodRequest, options: KubernetesOptions): Recor
         volumeMounts: [
           { name: 'work', mountPath: '/work' },
           { name: 'secrets', mountPath: '/work/secrets' },
+          ...(options.ownRegistry ? [{ name: 'registry', mountPath: DOCKER_CONFIG, readOnly: true }] : []),
         ],
+        // Where buildctl finds the password of the cluster's own registry: what a Dockerfile runs sees another file system.
+        ...(options.ownRegistry ? { env: [{ name: 'DOCKER_CONFIG', value: DOCKER_CONFIG }] } : {}),
       },
     ],
     ...(options.rootlessBuilds ? { securityContext: { fsGroup: 1000 } } : {}),
     volumes: [
       { name: 'work', emptyDir: {} },
       { name: 'secrets', emptyDir: { medium: 'Memory', sizeLimit: '16Mi' } },
+      ...(options.ownRegistry
+        ? [{ name: 'registry', secret: { secretName: REGISTRY, items: [{ key: 'config.json', path: 'config.json' }] } }]
+        : []),
     ],
   }
 }

@@ -63,8 +63,8 @@ export function renderGateway(
       },
     },
     // Where no instance is ready Envoy would send to those that are not (its panic mode): the answer is 503 instead. A request that no
-    // instance has taken, because the one chosen is gone and the gateway does not know yet, goes to another, and the one that took none is left
-    // alone for a while: a node that died would slow its share of all requests until Kubernetes gives it up. Half of them at most, so never the only one.
+    // instance has taken, because the one chosen is gone and the gateway does not know yet, goes to another.
+    // One of a node that died answers nothing at all: two seconds are waited for it instead of ten.
     ...(of.isEnvoy
       ? [
           {
@@ -73,18 +73,7 @@ export function renderGateway(
             metadata: { name: GATEWAY, namespace, labels: ours },
             spec: {
               targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: GATEWAY }],
-              healthCheck: {
-                panicThreshold: 0,
-                passive: {
-                  splitExternalLocalOriginErrors: true,
-                  consecutiveLocalOriginFailures: 1,
-                  consecutiveGatewayErrors: 0,
-                  consecutive5XxErrors: 0,
-                  interval: '1s',
-                  baseEjectionTime: '10s',
-                  maxEjectionPercent: 50,
-                },
-              },
+              healthCheck: { panicThreshold: 0 },
               timeout: { tcp: { connectTimeout: '2s' } },
               retry: { numRetries: 2, retryOn: { triggers: ['connect-failure', 'refused-stream'] } },
             },
