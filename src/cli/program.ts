@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { appCommand } from './commands/app.ts'
 import { clusterCommand } from './commands/cluster.ts'
+import { registryCommand } from './commands/registry.ts'
 import { initCommand } from './commands/init.ts'
 import { environmentCommand, projectCommand, tokenCommand } from './commands/place.ts'
 import { systemCommands } from './commands/system.ts'
@@ -15,7 +16,16 @@ export function createProgram(): Command {
     'after',
     '\nExit codes: 0 done, 1 internal, 2 invalid, 3 unauthenticated, 4 forbidden, 5 not found, 6 conflict, 7 unsupported, 8 unavailable, 9 the deployment did not succeed.',
   )
-  for (const add of [initCommand, systemCommands, projectCommand, environmentCommand, clusterCommand, appCommand, tokenCommand])
+  for (const add of [
+    initCommand,
+    systemCommands,
+    projectCommand,
+    environmentCommand,
+    clusterCommand,
+    registryCommand,
+    appCommand,
+    tokenCommand,
+  ])
     add(program)
   return program
 }

@@ -18,6 +18,7 @@ import { findRegistry } from '../store/registry.ts'
 import { findRepositoryNode } from '../store/repository.ts'
 import { findBuild, forgetBuild, recordBuild } from '../store/build.ts'
 import { fingerprintOf, openSecret } from '../store/secret.ts'
+import { credentialsOf } from './access.ts'
 import type { ClusterAdapters, ClusterRow, Dependencies } from './dependencies.ts'
 
 export type Making = {
@@ -65,7 +66,8 @@ export async function wantedVersion(
 async function resolved(deps: Dependencies, application: Application, source: ImageSource, wanted: string | null) {
   const registry = await findRegistry(deps.db, [application.organizationId], source.registryId)
   if (!registry) throw new AppError('invalid', 'The container registry of this application does not exist any more: choose another one.')
-  const found = await resolveTag(deps.egress, { registryUrl: registry.url, name: source.name, tag: wanted ?? source.tag })
+  const credentials = await credentialsOf(deps, registry)
+  const found = await resolveTag(deps.egress, { registryUrl: registry.url, name: source.name, tag: wanted ?? source.tag, credentials })
   return { found, platform: `linux/${process.arch === 'arm64' ? 'arm64' : 'amd64'}` }
 }
 

@@ -17,6 +17,7 @@ import { getEnvironment } from '../store/environment.ts'
 import { createRelease } from '../store/release.ts'
 import { fingerprintOf, openSecret } from '../store/secret.ts'
 import { listVariables } from '../store/variable.ts'
+import { accessFingerprint, pullAccessOf } from './access.ts'
 import type { Dependencies } from './dependencies.ts'
 
 export async function neighbourhoodOf(db: Db | Tx, environmentId: string, domain: string): Promise<Neighbourhood> {
@@ -48,7 +49,8 @@ export async function makeRelease(
   const fingerprints: Record<string, { literal: string } | { fingerprint: string }> = {}
   for (const [key, value] of Object.entries(variables))
     fingerprints[key] = 'secret' in value ? { fingerprint: await fingerprintOf(tx, application.organizationId, value.secret) } : value
-  const digest = digestOf({ spec: application.spec, image, variables: fingerprints })
+  const access = await accessFingerprint(tx, application)
+  const digest = digestOf({ spec: application.spec, image, variables: fingerprints, access })
   return createRelease(tx, {
     organizationId: application.organizationId,
     applicationId: application.id,
@@ -91,11 +93,14 @@ export async function workloadOf(
       environment[key] = new Secret(text)
     }
   }
+  const access = await pullAccessOf(deps, application.organizationId, spec)
+  if (access) run.hide([access.password.reveal()])
   return {
     place: await placeOf(deps.db, application),
     revision: release.revision,
     generation,
     image: release.image,
+    access,
     environment,
     entrypoint: spec.entrypoint,
     arguments: spec.arguments,

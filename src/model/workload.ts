@@ -2,6 +2,7 @@ import type { Port } from './port.ts'
 import type { Probe } from './probe.ts'
 import type { Scaling, Volume } from './application.ts'
 import type { Image } from './image.ts'
+import type { PullAccess } from './registry.ts'
 import type { Value } from './secret.ts'
 import type { Settings } from './settings.ts'
 
@@ -25,6 +26,7 @@ export type Workload = {
   revision: number
   generation: number
   image: Image
+  access: PullAccess | null
   environment: Record<string, Value>
   entrypoint: string | null
   arguments: string[]

@@ -11,6 +11,8 @@ export function digestOf(release: {
   spec: ApplicationSpec
   image: Image
   variables: Record<string, { literal: string } | { fingerprint: string }>
+  /** Of who pulls the image; null where anybody may. */
+  access: string | null
 }): string {
   const { source: _source, autoDeploy: _autoDeploy, ...running } = release.spec
   const { build: _build, ...all } = running.settings
@@ -19,7 +21,8 @@ export function digestOf(release: {
   )
   const ports = running.ports.map(({ id: _id, ...port }) => port)
   const set = Object.fromEntries(Object.entries(running).filter(([, value]) => value !== null))
-  const meaning = { ...set, settings, ports, image: release.image, variables: release.variables }
+  const access = release.access === null ? {} : { access: release.access }
+  const meaning = { ...set, settings, ports, image: release.image, variables: release.variables, ...access }
   return createHash('sha256').update(canonical(meaning)).digest('hex')
 }
 

@@ -118,6 +118,7 @@ describe.each(subjects)('the $name engine', ({ make, here }) => {
       revision: 1,
       generation: 1,
       image: subject.image,
+      access: null,
       environment: { PLAIN: 'x', HIDDEN: new Secret('y') },
       entrypoint: 'perl',
       arguments: ['-e', '$SIG{TERM} = sub { exit 0 }; sleep 1 while 1'],

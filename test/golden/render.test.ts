@@ -33,6 +33,7 @@ const workload: Workload = {
   revision: 3,
   generation: 7,
   image: { kind: 'registry', repository: 'docker.io/library/nginx', digest: `sha256:${'0'.repeat(64)}`, platform: 'linux/amd64' },
+  access: null,
   environment: { PLAIN: 'value', TOKEN: new Secret('hidden') },
   entrypoint: '/bin/server',
   arguments: ['--port', '8080'],

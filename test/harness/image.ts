@@ -6,14 +6,14 @@ import { workFolder } from './server.ts'
 
 const docker = (...argv: string[]): void => void execFileSync('/usr/bin/docker', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
 
-/** Builds a folder with Docker and pushes the image to a registry that speaks HTTP. */
-export function pushImage(folder: string, of: { registry: string; name: string; tag: string }): void {
+/** Builds a folder with Docker and pushes the image to a registry that speaks HTTP. `config`: a folder of Docker's configuration, with a password. */
+export function pushImage(folder: string, of: { registry: string; name: string; tag: string; config?: string }): void {
   const local = `berth-test/${of.name}:${process.pid}-${of.tag}`
   docker('build', '--quiet', '--network=host', '--tag', local, folder)
   try {
     if (of.registry.startsWith('127.')) {
       docker('tag', local, `${of.registry}/${of.name}:${of.tag}`)
-      docker('push', '--quiet', `${of.registry}/${of.name}:${of.tag}`)
+      docker(...(of.config ? ['--config', of.config] : []), 'push', '--quiet', `${of.registry}/${of.name}:${of.tag}`)
       docker('rmi', `${of.registry}/${of.name}:${of.tag}`)
     } else pushPlain(local, of)
   } finally {

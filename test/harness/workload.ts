@@ -36,6 +36,7 @@ export const workload = (more: Partial<Workload> = {}): Workload => ({
   revision: 3,
   generation: 7,
   image: { kind: 'registry', repository: 'registry.example.com/team/hello', digest: `sha256:${'0'.repeat(64)}`, platform: 'linux/amd64' },
+  access: null,
   environment: { PLAIN: 'value', TOKEN: new Secret('hidden') },
   entrypoint: null,
   arguments: [],

@@ -72,6 +72,14 @@ describe("Kubernetes' words", () => {
     expect(verdict?.explanation.evidence[0]).toContain(reason)
   })
 
+  test("of the cluster's own registry name the proxy on the node", () => {
+    const message =
+      'failed to do request: Head "http://127.0.0.1:24711/v2/a/manifests/sha256:9a": dial tcp 127.0.0.1:24711: connect: connection refused'
+    const verdict = explainWaiting({ reason: 'ErrImagePull', message, since: at }, 'x')
+    expect(verdict?.explanation.message).toContain('its proxy does not answer there')
+    expect(verdict && isOver(verdict, { reason: 'ErrImagePull', message, since: at }, now + 59_000)).toBe(false)
+  })
+
   test('of a start that just takes its time are no trouble', () => {
     for (const reason of ['ContainerCreating', 'PodInitializing', 'CrashLoopBackOff'])
       expect(explainWaiting({ reason, message: '', since: at }, 'x')).toBeUndefined()

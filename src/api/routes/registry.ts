@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { Egress } from '../../source/egress.ts'
 import { AppError, invalid } from '../../model/error.ts'
+import { newId } from '../../model/id.ts'
+import { registryConfig } from '../../model/registry.ts'
 import {
   countRegistryUse,
   createRegistry,
@@ -9,6 +11,8 @@ import {
   listRegistries,
   type RegistryFields,
 } from '../../store/registry.ts'
+import type { Tx } from '../../store/database.ts'
+import { sealSecret } from '../../store/secret.ts'
 import { echoed, results, route, type Api } from '../route.ts'
 
 const kinds = [
@@ -52,16 +56,12 @@ const shape = z.object({
 })
 
 type Row = Awaited<ReturnType<typeof listRegistries>>[number]
+type Body = z.output<typeof request>
 
-/** Kept here only: credentials come with a later version, and until then a registry that needs some is refused rather than half stored. */
-function fieldsOf(body: z.output<typeof request>, allowed: Egress): RegistryFields {
-  const secret = Object.entries(body.config ?? {}).find(([, value]) => value !== null && value !== '')
-  if (secret)
-    throw new AppError(
-      'unsupported',
-      'Registry credentials are not supported yet: use a public image, or a registry that gives it out anonymously.',
-      `config.${secret[0]}`,
-    )
+/** Kinds that take a user name and a password; those of clouds have keys of their own, from which passwords are made. */
+const withPassword = new Set(['DOCKER_HUB', 'GITHUB_CR', 'GITHUB_ENTERPRISE_CR', 'GITLAB_CR', 'GENERIC_CR', 'AZURE_CR'])
+
+function urlOf(body: Body, allowed: Egress): string {
   const url = body.url || defaultUrls[body.kind]
   if (!url) throw invalid('url', `expected the URL of the registry: the kind ${body.kind} has no default`)
   if (!URL.canParse(url) || !/^https?:\/\//.test(url))
@@ -73,7 +73,48 @@ function fieldsOf(body: z.output<typeof request>, allowed: Egress): RegistryFiel
       'expected a URL that starts with https:// (http:// only for a registry on this machine, or one that BERTH_EGRESS_ALLOW names)',
     )
   if (parsed.username || parsed.password) throw invalid('url', 'expected a URL without user name and password')
-  return { name: body.name, kind: body.kind, url: url.replace(/\/+$/, ''), description: body.description ?? '', config: {} }
+  return url.replace(/\/+$/, '')
+}
+
+/** User name and password as sent. Null for a password that is not sent again and stays: only the same user at the same address may leave it out. */
+function credentialsIn(body: Body, url: string, before: Row | null): { username: string; password: string | null } | null {
+  const sent = Object.fromEntries(Object.entries(body.config ?? {}).filter(([, value]) => value !== null && value !== ''))
+  const known = before ? registryConfig.parse(before.config) : {}
+  if (body.config === undefined && 'password' in known) return credentialsIn({ ...body, config: { username: known.username } }, url, before)
+  const other = Object.keys(sent).find((key) => !withPassword.has(body.kind) || (key !== 'username' && key !== 'password'))
+  if (other)
+    throw new AppError(
+      'unsupported',
+      withPassword.has(body.kind)
+        ? 'expected username and password, and nothing else'
+        : `Credentials of the kind ${body.kind} are not supported yet: use a registry with user name and password, or one that gives its images out anonymously.`,
+      `config.${other}`,
+    )
+  const { username, password } = sent
+  if (username === undefined && password === undefined) return null
+  if (typeof username !== 'string' || username.length > 500 || username.includes(':'))
+    throw invalid('config.username', 'expected a user name without a colon, beside the password')
+  if (password === undefined && 'password' in known && known.username === username) {
+    if (new URL(url).host !== new URL(before?.url ?? url).host)
+      throw invalid('config.password', 'expected the password again: the registry is at another address now')
+    return { username, password: null }
+  }
+  if (typeof password !== 'string' || password.length > 20_000) throw invalid('config.password', 'expected the password of this user')
+  return { username, password }
+}
+
+async function fieldsOf(api: Api, tx: Tx, body: Body, of: { organizationId: string; before: Row | null }): Promise<RegistryFields> {
+  const { vault, egress } = api.deps
+  const url = urlOf(body, egress)
+  const credentials = credentialsIn(body, url, of.before)
+  const known = registryConfig.parse(of.before?.config ?? {})
+  const old = 'password' in known ? known.password : null
+  const fields = { name: body.name, kind: body.kind, url, description: body.description ?? '' }
+  if (credentials === null) return { ...fields, config: {} }
+  const { username, password } = credentials
+  if (password === null) return { ...fields, config: old ? { username, password: old } : {} }
+  const ref = old ? { id: old.id, version: old.version + 1 } : { id: newId(), version: 1 }
+  return { ...fields, config: { username, password: await sealSecret(tx, vault, of.organizationId, ref, password) } }
 }
 
 export function registryRoutes(api: Api): void {
@@ -87,7 +128,8 @@ export function registryRoutes(api: Api): void {
     description: row.description,
     url: row.url,
     associated_services_count: await countRegistryUse(api.deps.db, row.id),
-    config: row.config,
+    // Never the password, nor where it lies.
+    config: 'username' in row.config ? { username: row.config['username'] } : {},
   })
   route(api, 'GET /organization/:organizationId/containerRegistry', {
     summary: 'List container registries',
@@ -106,7 +148,9 @@ export function registryRoutes(api: Api): void {
     answer: shape,
     run: async ({ actor, find, params, body, transaction }) => {
       const { id } = await find.organization(params['organizationId'] ?? '', 'write')
-      return present(await transaction((tx) => createRegistry(tx, actor, id, fieldsOf(body, api.deps.egress))))
+      return present(
+        await transaction(async (tx) => createRegistry(tx, actor, id, await fieldsOf(api, tx, body, { organizationId: id, before: null }))),
+      )
     },
   })
   const one = '/organization/:organizationId/containerRegistry/:containerRegistryId'
@@ -122,8 +166,9 @@ export function registryRoutes(api: Api): void {
     body: request,
     answer: shape,
     run: async ({ actor, find, params, body, transaction }) => {
-      const { id } = await find.registry(params['containerRegistryId'] ?? '', 'write')
-      return present(await transaction((tx) => editRegistry(tx, actor, id, fieldsOf(body, api.deps.egress))))
+      const before = await find.registry(params['containerRegistryId'] ?? '', 'write')
+      const of = { organizationId: before.organization_id, before }
+      return present(await transaction(async (tx) => editRegistry(tx, actor, before.id, await fieldsOf(api, tx, body, of))))
     },
   })
   route(api, `DELETE ${one}`, {

@@ -7,7 +7,7 @@ const API = '/v1.41'
 /** Milliseconds the daemon may take to begin an answer; pulls and streams set their own limit. */
 const ANSWER_LIMIT = 60_000
 
-type Options = { body?: unknown; signal?: AbortSignal | undefined; limit?: number }
+type Options = { body?: unknown; signal?: AbortSignal | undefined; limit?: number; headers?: Record<string, string> }
 
 /** Docker's HTTP API over its unix socket. */
 export class DockerClient {
@@ -65,7 +65,10 @@ export class DockerClient {
   stream(method: string, path: string, options: Options = {}): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const body = options.body === undefined ? undefined : JSON.stringify(options.body)
-      const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+      const headers = {
+        ...options.headers,
+        ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      }
       const outgoing = request({
         socketPath: this.#socketPath,
         method,

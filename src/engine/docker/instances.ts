@@ -1,6 +1,7 @@
 import { AppError, messageOf } from '../../model/error.ts'
 import { referenceOf } from '../../model/image.ts'
 import { sameRollout } from '../../model/observation.ts'
+import type { PullAccess } from '../../model/registry.ts'
 import { targetName, type Place, type Target, type Workload } from '../../model/workload.ts'
 import type { ApplyContext } from '../port.ts'
 import { frames, type DockerClient } from './client.ts'
@@ -55,7 +56,7 @@ export class Instances {
     if (workload.image.kind === 'local')
       throw new AppError('invalid', `The image ${reference} is not on this cluster any more: deploy again to build it.`)
     context.note(`Pulling ${reference}`)
-    await this.#pull(reference, context.signal)
+    await this.#pull(reference, workload.access, context.signal)
   }
 
   async start(workload: Workload, targets: Target[], context: ApplyContext): Promise<void> {
@@ -196,10 +197,11 @@ export class Instances {
     return lines.join('').slice(-500_000)
   }
 
-  async #pull(reference: string, signal: AbortSignal): Promise<void> {
+  async #pull(reference: string, access: PullAccess | null, signal: AbortSignal): Promise<void> {
     const stream = await this.#docker.stream('POST', `/images/create?fromImage=${encodeURIComponent(reference)}`, {
       signal,
       limit: 600_000,
+      ...(access ? { headers: { 'x-registry-auth': authOf(access) } } : {}),
     })
     let rest = ''
     for await (const chunk of stream) {
@@ -209,3 +211,6 @@ export class Instances {
     }
   }
 }
+
+const authOf = ({ registry, username, password }: PullAccess): string =>
+  Buffer.from(JSON.stringify({ username, password: password.reveal(), serveraddress: registry })).toString('base64url')

@@ -1,4 +1,5 @@
 import { AppError } from '../../model/error.ts'
+import { isHub, type Credentials } from '../../model/registry.ts'
 import type { Egress } from '../egress.ts'
 import { send, type Answer } from '../http.ts'
 
@@ -13,19 +14,20 @@ const MANIFESTS = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ')
 
-/** Docker Hub's registry does not live at the host of its image names. */
-const HUB = { names: new Set(['docker.io', 'index.docker.io', 'registry.hub.docker.com']), api: 'https://registry-1.docker.io' }
+/** Where Docker Hub's registry lives. */
+const HUB_API = 'https://registry-1.docker.io'
 
 type RegistryImage = { repository: string; digest: string; insecure: boolean }
 export type Found = { repository: string; digest: string }
 
-/** Resolves a tag to its digest, once. Anonymous; the registry's token service must be one of its own host's domain. */
-export async function resolveTag(egress: Egress, image: { registryUrl: string; name: string; tag: string }): Promise<Found> {
+type Tagged = { registryUrl: string; name: string; tag: string; credentials: Credentials | null }
+
+/** Resolves a tag to its digest, once. Its password goes to the registry itself, or to its token service, which must be one of its own host's domain. */
+export async function resolveTag(egress: Egress, image: Tagged): Promise<Found> {
   const base = new URL(image.registryUrl)
-  const hub = HUB.names.has(base.hostname)
+  const hub = isHub(image.registryUrl)
   const name = hub && !image.name.includes('/') ? `library/${image.name}` : image.name
-  const api = hub ? HUB.api : base.origin
-  const digest = await fetchDigest(egress, { api, name, tag: image.tag })
+  const digest = await fetchDigest(egress, { ...image, api: hub ? HUB_API : base.origin, name })
   return { repository: `${hub ? 'docker.io' : base.host}/${name}`, digest }
 }
 
@@ -51,23 +53,38 @@ export async function hasImage(egress: Egress, image: RegistryImage): Promise<bo
   throw new AppError('unavailable', `The registry answered ${answer.status} when asked for ${image.repository}@${image.digest}.`)
 }
 
-async function fetchDigest(egress: Egress, at: { api: string; name: string; tag: string }): Promise<string> {
+type At = { api: string; name: string; tag: string; credentials: Credentials | null }
+
+async function fetchDigest(egress: Egress, at: At): Promise<string> {
   const url = `${at.api}/v2/${at.name}/manifests/${encodeURIComponent(at.tag)}`
-  const head = async (token?: string): Promise<Text> =>
-    ask(egress, 'HEAD', url, { accept: MANIFESTS, ...(token ? { authorization: `Bearer ${token}` } : {}) })
+  const head = (authorization?: string): Promise<Text> =>
+    ask(egress, 'HEAD', url, { accept: MANIFESTS, ...(authorization ? { authorization } : {}) })
   let answer = await head()
-  if (answer.status === 401) answer = await head(await anonymousToken(egress, at.api, answer.headers['www-authenticate'] ?? ''))
+  if (answer.status === 401) answer = await head(await authorizationFor(egress, at, answer.headers['www-authenticate'] ?? ''))
   if (answer.status === 404) throw new AppError('invalid', `The registry has no image ${at.name} with the tag ${at.tag}.`)
   if (answer.status === 401 || answer.status === 403)
-    throw new AppError('invalid', `The registry does not give out ${at.name}:${at.tag} without credentials.`)
+    throw new AppError(
+      'invalid',
+      at.credentials
+        ? `The registry does not give out ${at.name}:${at.tag} to ${at.credentials.username}: its password may be wrong, or it may not read this image.`
+        : `The registry does not give out ${at.name}:${at.tag} without credentials.`,
+    )
   const digest = answer.headers['docker-content-digest']
   if (answer.status !== 200 || typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
     throw new AppError('unavailable', `The registry answered ${answer.status} without a digest when asked for ${at.name}:${at.tag}.`)
   return digest
 }
 
+const basicOf = ({ username, password }: Credentials): string =>
+  `Basic ${Buffer.from(`${username}:${password.reveal()}`).toString('base64')}`
+
+async function authorizationFor(egress: Egress, at: At, challenge: string): Promise<string> {
+  if (/^Basic /i.test(challenge) && at.credentials) return basicOf(at.credentials)
+  return `Bearer ${await tokenFor(egress, at, challenge)}`
+}
+
 /** The Bearer challenge: its realm is only followed to the registry's own domain, so that it cannot send us elsewhere. */
-async function anonymousToken(egress: Egress, api: string, challenge: string): Promise<string> {
+async function tokenFor(egress: Egress, { api, credentials }: At, challenge: string): Promise<string> {
   const field = (name: string): string | undefined => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1]
   const realm = field('realm')
   if (!/^Bearer /i.test(challenge) || !realm || !URL.canParse(realm)) throw new AppError('invalid', 'The registry asks for credentials.')
@@ -76,7 +93,9 @@ async function anonymousToken(egress: Egress, api: string, challenge: string): P
   if (url.protocol !== new URL(api).protocol || domain(url.hostname) !== domain(new URL(api).hostname))
     throw new AppError('invalid', `The registry sends to another host for its token (${url.hostname}), which is not followed.`)
   for (const name of ['service', 'scope']) if (field(name)) url.searchParams.set(name, field(name) ?? '')
-  const answer = await ask(egress, 'GET', url.href, {})
+  const answer = await ask(egress, 'GET', url.href, credentials ? { authorization: basicOf(credentials) } : {})
+  if (answer.status === 401 && credentials)
+    throw new AppError('invalid', `The registry does not accept the password of ${credentials.username}.`)
   const body = JSON.parse(answer.body || '{}') as { token?: string; access_token?: string }
   const token = body.token ?? body.access_token
   if (answer.status !== 200 || !token) throw new AppError('invalid', `The registry's token service answered ${answer.status}.`)

@@ -1,18 +1,11 @@
 import type { Explanation } from '../../model/deployment.ts'
 import type { Waiting } from '../../model/observation.ts'
-import { shortened } from '../../model/text.ts'
+import { pullRows } from './pulling.ts'
+import { quoted, type Patience, type Row } from './row.ts'
 import { explainScheduling } from './scheduling.ts'
 
-/**
- * When waiting longer is of no use: `at-once`, or once it has lasted so many seconds (a registry may stumble, a node may come), or `never`.
- * Kubernetes' own retries of a pull are 10, 20, 40 s apart.
- */
-type Patience = 'at-once' | 'never' | number
 export type Verdict = { explanation: Explanation; patience: Patience }
 
-type Row = { reason: RegExp; message?: RegExp; tell: (message: string) => Omit<Explanation, 'evidence'>; patience: Patience }
-const quoted = (message: string): string => shortened(message.replace(/\s+/g, ' ').trim(), 400)
-const pull = /^(ErrImagePull|ImagePullBackOff|RegistryUnavailable|ErrImageNeverPull)$/
 const config = /^CreateContainerConfigError$/
 const create = /^(CreateContainerError|RunContainerError|StartError|ContainerCannotRun|CrashLoopBackOff)$/
 const failedCreate = /^(FailedCreate|ReplicaFailure)$/
@@ -28,65 +21,7 @@ const rows: Row[] = [
     }),
     patience: 'at-once',
   },
-  {
-    reason: pull,
-    message: /not found|manifest unknown|name unknown|does not exist/i,
-    tell: () => ({
-      reason: 'ImageNotFound',
-      message: 'The image does not exist in its registry (any more).',
-      remedy: 'Deploy again: it is built or resolved anew. An image that a registry cleans up by age cannot be started later.',
-    }),
-    patience: 4,
-  },
-  {
-    reason: pull,
-    message: /no match for platform|no matching manifest/i,
-    tell: () => ({
-      reason: 'WrongArchitecture',
-      message: 'The image was not built for the processors of the nodes.',
-      remedy: 'Build it for them as well, or set cpu_architecture where the cluster has other nodes too.',
-    }),
-    patience: 'at-once',
-  },
-  {
-    reason: pull,
-    message: /\b401\b|\b403\b|unauthorized|authorization failed|pull access denied|insufficient_scope|denied/i,
-    tell: () => ({
-      reason: 'ImageAccessDenied',
-      message: 'The registry does not give the image out without credentials.',
-      remedy: 'Give the registry credentials, or make the image public.',
-    }),
-    patience: 4,
-  },
-  {
-    reason: pull,
-    message: /\b429\b|toomanyrequests|rate limit/i,
-    tell: () => ({
-      reason: 'RegistryLimit',
-      message: 'The registry refuses more pulls for now (its rate limit is reached).',
-      remedy: 'Wait until its limit resets, or pull with credentials.',
-    }),
-    patience: 'never',
-  },
-  {
-    reason: pull,
-    message: /no such host|x509|certificate|http response to https|connection refused|i\/o timeout|dial tcp/i,
-    tell: () => ({
-      reason: 'RegistryUnreachable',
-      message: 'The nodes cannot reach the registry of the image (its name, its certificate, or HTTP instead of HTTPS).',
-      remedy: 'Make the registry reachable from the nodes under the same name as from Berth; nodes need to trust its certificate.',
-    }),
-    patience: 20,
-  },
-  {
-    reason: pull,
-    tell: (message) => ({
-      reason: 'ImagePullFailed',
-      message: `The image cannot be pulled: ${quoted(message)}.`,
-      remedy: 'Check the name of the image and that the nodes reach its registry.',
-    }),
-    patience: 30,
-  },
+  ...pullRows,
   {
     reason: config,
     message: /runAsNonRoot|run as non-root|image will run as root|non-numeric user/i,

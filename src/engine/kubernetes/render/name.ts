@@ -6,6 +6,8 @@ export const workloadName = (place: Place): string => place.name
 export const serviceName = (place: Place): string => place.name
 /** A release never changes, so its revision names the content of its variables; a hash of them would let their values be guessed. */
 export const variablesName = (place: Place, revision: number): string => `${place.name}-env-r${revision}`
+/** Who pulls a release's image, where its registry asks. */
+export const pullSecretName = (place: Place, revision: number): string => `${place.name}-pull-r${revision}`
 export const publicServiceName = (place: Place, protocol: 'tcp' | 'udp'): string => `${place.name}-public-${protocol}`
 export const publicPolicyName = (place: Place): string => `${place.name}-public`
 export const routeName = (place: Place, port: Port): string => `${place.name}-${port.name}`

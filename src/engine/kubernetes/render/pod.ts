@@ -3,7 +3,7 @@ import type { KubernetesOptions } from '../../../model/cluster.ts'
 import { isWeb } from '../../../model/port.ts'
 import type { Workload } from '../../../model/workload.ts'
 import { labels, placeLabels, rolloutLabels } from '../label.ts'
-import { CONTAINER, portName, variablesName, volumeName } from './name.ts'
+import { CONTAINER, portName, pullSecretName, variablesName, volumeName } from './name.ts'
 import { renderLiveness, renderProbe } from './probe.ts'
 
 export type RenderContext = { clusterId: string; options: KubernetesOptions }
@@ -22,6 +22,7 @@ export function renderPod(workload: Workload, { clusterId, options }: RenderCont
     metadata: { labels: { ...placeLabels(clusterId, workload.place), [labels.workload]: kindOf(workload), ...rolloutLabels(workload) } },
     spec: {
       containers: [renderContainer(workload, options, preStop.length > 0 ? { exec: { command: preStop } } : drainOf(workload))],
+      ...(workload.access === null ? {} : { imagePullSecrets: [{ name: pullSecretName(workload.place, workload.revision) }] }),
       terminationGracePeriodSeconds: gracePeriod,
       enableServiceLinks: false,
       automountServiceAccountToken: settings.mountToken,

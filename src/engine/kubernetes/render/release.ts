@@ -1,10 +1,11 @@
 import { AppError } from '../../../model/error.ts'
 import type { Port } from '../../../model/port.ts'
+import { dockerConfigOf, type PullAccess } from '../../../model/registry.ts'
 import { revealed } from '../../../model/secret.ts'
 import type { Workload } from '../../../model/workload.ts'
 import { labels, placeLabels } from '../label.ts'
 import { apiVersionOf, type KubeObject } from '../object.ts'
-import { portName, serviceName, variablesName, workloadName } from './name.ts'
+import { portName, pullSecretName, serviceName, variablesName, workloadName } from './name.ts'
 import { kindOf, type RenderContext } from './pod.ts'
 import { renderWorkload } from './workload.ts'
 
@@ -20,6 +21,7 @@ export function renderRelease(workload: Workload, context: RenderContext): KubeO
   const meta = metadataOf(workload, context)
   return [
     renderVariables(workload, context),
+    ...(workload.access === null ? [] : [renderPullSecret(workload, workload.access, context)]),
     ...(workload.ports.length === 0 ? [] : [renderService(workload, context, workload.ports)]),
     renderWorkload(workload, context),
     {
@@ -56,6 +58,16 @@ function renderVariables(workload: Workload, context: RenderContext): KubeObject
     type: 'Opaque',
     immutable: true,
     data: Object.fromEntries(values),
+  }
+}
+
+function renderPullSecret(workload: Workload, access: PullAccess, context: RenderContext): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: metadataOf(workload, context)(pullSecretName(workload.place, workload.revision)),
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': Buffer.from(dockerConfigOf(access)).toString('base64') },
   }
 }
 
