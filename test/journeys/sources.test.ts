@@ -62,6 +62,7 @@ describe('an image from a registry', () => {
       image_name: 'team/web',
       tag: '1.0',
       healthchecks: {},
+      cpu: 50,
       ports: [{ internal_port: 8080, publicly_accessible: true }],
     })
     await server.client.post(`/container/${container.id}/deploy`)
@@ -122,6 +123,7 @@ describe('an image that its registry gives out to one user only', () => {
       image_name: 'team/locked',
       tag: '1',
       healthchecks: {},
+      cpu: 50,
       ports: [{ internal_port: 8080, publicly_accessible: true }],
     })
     expect(await deployed()).toMatchObject({ state: 'BUILD_ERROR', why: expect.stringContaining('asks for credentials') as string })
@@ -183,12 +185,15 @@ describe('a Git repository elsewhere', () => {
       name: 'fetched',
       git_repository: { url: origin.url, provider: 'GITLAB', branch: 'main' },
       healthchecks: {},
+      cpu: 50,
       ports: [{ internal_port: 8080, publicly_accessible: true }],
     })
     const deploy = async (): Promise<string> => {
       await server.client.post(`/application/${app.id}/deploy`)
-      expect(await settled(server.client, app.id)).toBe('DEPLOYED')
-      return deploymentLog(server.client, place.environmentId)
+      const state = await settled(server.client, app.id)
+      const log = await deploymentLog(server.client, place.environmentId)
+      expect(state, log).toBe('DEPLOYED')
+      return log
     }
     try {
       expect(await deploy()).not.toContain('was built before')
