@@ -8,7 +8,8 @@ const folder = (name: string, of: { timeout: number; parallel: boolean } & Proje
     include: of.include ?? [`test/${name}/**/*.test.ts`],
     exclude: of.exclude ?? [],
     env: of.environment ?? {},
-    testTimeout: of.timeout,
+    // Ten times as much is done then.
+    testTimeout: of.timeout * (process.env['LONG'] ? 10 : 1),
     hookTimeout: 180_000,
     fileParallelism: of.parallel,
     maxWorkers: of.parallel ? 2 : 1,
