@@ -10,7 +10,6 @@ const BUILDER_IMAGE = 'docker.io/moby/buildkit:v0.34.2'
 /** What a cluster's own registry is made of, as its projects publish them. */
 const REGISTRY_IMAGE = 'docker.io/library/registry:3.0.0'
 const PROXY_IMAGE = 'docker.io/envoyproxy/envoy:distroless-v1.40.0'
-const REGISTRY_SIZE = 20
 
 const isName = (text: string): boolean => text.length <= 253 && text.split('.').every(isDnsLabel)
 
@@ -77,8 +76,11 @@ function ownRegistryIn(body: Partial<ClusterRequest>, before: KubernetesOptions 
   if (sent === null || (sent === undefined && body.registry)) return null
   const old = before?.ownRegistry ?? null
   if (sent === undefined) return old
+  const sizeGib = sent.size ?? old?.sizeGib
+  if (sizeGib === undefined)
+    throw invalid('own_registry.size', 'expected how many GiB the registry may hold: the cluster has no own one yet')
   return {
-    sizeGib: sent.size ?? old?.sizeGib ?? REGISTRY_SIZE,
+    sizeGib,
     image: imageIn('own_registry.image', sent.image, old?.image ?? REGISTRY_IMAGE),
     proxyImage: imageIn('own_registry.proxy_image', sent.proxy_image, old?.proxyImage ?? PROXY_IMAGE),
   }

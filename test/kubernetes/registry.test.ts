@@ -42,6 +42,7 @@ afterAll(() => server.remove())
 describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('a registry that Berth runs on the cluster', () => {
   test('is brought where it is asked for, and check says whether nodes can pull from it', async () => {
     expect(await builds()).toMatchObject({ found: 'no registry', ok: false })
+    await expect(edit({ own_registry: {} })).rejects.toThrow(/own_registry\.size: expected how many GiB/)
     await edit({ own_registry: { size: 2, image: 'localhost/registry:1', proxy_image: 'localhost/envoy:1' } })
     expect(await builds()).toMatchObject({ found: 'the own registry is missing', ok: false })
     await deployCluster(server.client, place)

@@ -16,7 +16,9 @@ const ask = (url: string): Promise<{ status: number | undefined; connection: str
 
 test('a server that stops finishes what it was asked, and answers who keeps a connection that it ends', async () => {
   const app = Fastify({ return503OnClosing: false })
+  const { promise: asked, resolve: isAsked } = Promise.withResolvers<void>()
   app.get('/slow', async () => {
+    isAsked()
     await pause(1500)
     return 'slow'
   })
@@ -25,7 +27,7 @@ test('a server that stops finishes what it was asked, and answers who keeps a co
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   expect(await ask(`${url}/quick`)).toEqual({ status: 200, connection: 'keep-alive' })
   const slow = fetch(`${url}/slow`)
-  await pause(100)
+  await asked
   const closed = close()
   expect(await ask(`${url}/quick`)).toEqual({ status: 200, connection: 'close' })
   expect(await slow.then((answer) => answer.text())).toBe('slow')

@@ -5,6 +5,7 @@ import type { Client } from '../client.ts'
 import { connect, type Context } from '../context.ts'
 import { DEPLOYMENT_FAILED, say, show, table } from '../output.ts'
 import { ensureOrganization, organizationOf, pick, type Named } from '../select.ts'
+import { json } from './common.ts'
 
 type Cluster = Named & { engine: string; status: string; domain?: string | null }
 type Options = Record<string, string | boolean | undefined> & { json?: boolean }
@@ -13,7 +14,6 @@ type Finding = { what: string; found: string; ok: boolean; remedy: string }
 /** Milliseconds between looks at a cluster that is being deployed. */
 const LOOK = 500
 
-const json = (command: Command): Command => command.option('--json', 'print JSON')
 const kubernetesOptions = (command: Command): Command =>
   command
     .option('--domain <domain>', 'applications get their names below it; *.<domain> must point to the gateway')

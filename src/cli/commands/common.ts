@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 
 export type Common = { environment?: string; project?: string; json?: boolean; wait?: boolean }
 
+export const json = (command: Command): Command => command.option('--json', 'print JSON')
+
 /** The options that every command on an application has. */
 export const common = (command: Command): Command =>
   command

@@ -4,9 +4,9 @@ import { connect } from '../context.ts'
 import { DEPLOYMENT_FAILED, say, show, table } from '../output.ts'
 import { environmentOf, organizationOf, pick, projectOf, type Named } from '../select.ts'
 import { watchDeployment } from '../watch.ts'
+import { json } from './common.ts'
 
 type Common = { json?: boolean; project?: string; yes?: boolean; wait?: boolean }
-const json = (command: Command): Command => command.option('--json', 'print JSON')
 
 export function projectCommand(program: Command): void {
   const project = program.command('project').description('projects of your organization')

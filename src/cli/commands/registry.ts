@@ -4,13 +4,13 @@ import { AppError } from '../../model/error.ts'
 import { connect } from '../context.ts'
 import { say, show, table } from '../output.ts'
 import { ensureOrganization, organizationOf, pick, type Named } from '../select.ts'
+import { json } from './common.ts'
 
 type Registry = Named & { kind: string; url: string; description: string; associated_services_count: number; config: { username?: string } }
 type Options = { json?: boolean; name?: string; kind?: string; url?: string; username?: string; passwordStdin?: boolean; yes?: boolean }
 
 const kinds = ['GENERIC_CR', 'DOCKER_HUB', 'GITHUB_CR', 'GITHUB_ENTERPRISE_CR', 'GITLAB_CR', 'AZURE_CR']
 
-const json = (command: Command): Command => command.option('--json', 'print JSON')
 const fields = (command: Command): Command =>
   command
     .option('--url <url>', "https:// and the registry's host; Docker Hub, GitHub and GitLab have a default")
@@ -75,13 +75,13 @@ function edit(registry: Command): void {
     .option('--name <name>', 'another name')
     .action(async (name: string, options: Options) => {
       const { client, base, one } = await found(name)
-      const named = options.username === undefined && !options.passwordStdin
+      const isKept = options.username === undefined && !options.passwordStdin
       const changed = await client.put<Registry>(base, {
         name: options.name ?? one.name,
         kind: one.kind,
         description: one.description,
         url: options.url ?? one.url,
-        ...(named ? {} : { config: credentialsIn({ username: one.config.username ?? '', ...options }) }),
+        ...(isKept ? {} : { config: credentialsIn({ username: one.config.username ?? '', ...options }) }),
       })
       show(changed, options, () => say(`${changed.name} is changed. Applications pull with it after their next deployment.`))
     })

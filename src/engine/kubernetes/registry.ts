@@ -15,6 +15,8 @@ import { REGISTRY_CONFIG, REGISTRY_PORT, REGISTRY_USER, renderRegistry } from '.
 
 /** Milliseconds that the registry may take to answer. */
 const ANSWER_LIMIT = 20_000
+/** Milliseconds that builds may have to wait while it is cleaned. */
+const COLLECT_LIMIT = 600_000
 /** Rounds of bcrypt, as powers of two: every request pays them, and 256 random bits cannot be guessed anyway. */
 const COST = 4
 
@@ -80,7 +82,9 @@ export class ClusterRegistry {
     const command = ['registry', 'garbage-collect', '--delete-untagged', REGISTRY_CONFIG]
     const { stream, ended } = await openExec(this.#client, await this.#pod(), { command, container: REGISTRY, terminal: null, signal })
     stream.resume()
+    const late = setTimeout(() => stream.destroy(), COLLECT_LIMIT)
     const { code, message } = await ended
+    clearTimeout(late)
     if (code !== 0) throw new AppError('unavailable', `The registry of the cluster could not be cleaned: ${message}`)
     this.#isDirty = false
   }

@@ -53,6 +53,8 @@ export async function hasImage(egress: Egress, image: RegistryImage): Promise<bo
   throw new AppError('unavailable', `The registry answered ${answer.status} when asked for ${image.repository}@${image.digest}.`)
 }
 
+const REMEDY = ': give it a user name and password (berth registry edit <name> --username <user> --password-stdin)'
+
 type At = { api: string; name: string; tag: string; credentials: Credentials | null }
 
 async function fetchDigest(egress: Egress, at: At): Promise<string> {
@@ -67,7 +69,7 @@ async function fetchDigest(egress: Egress, at: At): Promise<string> {
       'invalid',
       at.credentials
         ? `The registry does not give out ${at.name}:${at.tag} to ${at.credentials.username}: its password may be wrong, or it may not read this image.`
-        : `The registry does not give out ${at.name}:${at.tag} without credentials.`,
+        : `The registry does not give out ${at.name}:${at.tag} without credentials${REMEDY}.`,
     )
   const digest = answer.headers['docker-content-digest']
   if (answer.status !== 200 || typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
@@ -84,10 +86,15 @@ async function authorizationFor(egress: Egress, at: At, challenge: string): Prom
 }
 
 /** The Bearer challenge: its realm is only followed to the registry's own domain, so that it cannot send us elsewhere. */
-async function tokenFor(egress: Egress, { api, credentials }: At, challenge: string): Promise<string> {
+async function tokenFor(egress: Egress, at: At, challenge: string): Promise<string> {
+  const { api, credentials } = at
   const field = (name: string): string | undefined => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1]
   const realm = field('realm')
-  if (!/^Bearer /i.test(challenge) || !realm || !URL.canParse(realm)) throw new AppError('invalid', 'The registry asks for credentials.')
+  if (!/^Bearer /i.test(challenge) || !realm || !URL.canParse(realm))
+    throw new AppError(
+      'invalid',
+      `The registry asks for credentials${at.credentials ? ' of another kind than user name and password' : REMEDY}.`,
+    )
   const url = new URL(realm)
   const domain = (host: string): string => host.split('.').slice(-2).join('.')
   if (url.protocol !== new URL(api).protocol || domain(url.hostname) !== domain(new URL(api).hostname))
