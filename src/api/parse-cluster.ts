@@ -2,7 +2,7 @@ import { addonNames, type AddonName } from '../model/addon.ts'
 import { kubernetesOptions, type EnvironmentQuota, type KubernetesOptions, type OwnRegistry } from '../model/cluster.ts'
 import { invalid } from '../model/error.ts'
 import { isDnsLabel } from '../model/name.ts'
-import type { ClusterRequest } from './schema/cluster.ts'
+import { kubernetesFields, type ClusterRequest } from './schema/cluster.ts'
 
 /** The builder as its project publishes it, where a cluster names none. */
 const BUILDER_IMAGE = 'docker.io/moby/buildkit:v0.34.2'
@@ -12,6 +12,12 @@ const REGISTRY_IMAGE = 'docker.io/library/registry:3.0.0'
 const PROXY_IMAGE = 'docker.io/envoyproxy/envoy:distroless-v1.40.0'
 
 const isName = (text: string): boolean => text.length <= 253 && text.split('.').every(isDnsLabel)
+
+/** Rather than saying that something was changed which nobody reads. */
+export function refuseKubernetesOptions(body: Partial<ClusterRequest>, engine: string): void {
+  const field = kubernetesFields.find((one) => body[one] !== undefined && body[one] !== null)
+  if (field) throw invalid(field, `expected nothing: this cluster is driven by ${engine}, and only one of Kubernetes has this`)
+}
 
 /** What a request says of a Kubernetes cluster: absent = keep (or the default), empty = none. Throws `invalid` with the field's path. */
 export function parseKubernetesOptions(body: Partial<ClusterRequest>, before: KubernetesOptions | null): KubernetesOptions {

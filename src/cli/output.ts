@@ -40,6 +40,7 @@ export function table(rows: Record<string, string | number | undefined>[], nothi
 
 export function fail(error: unknown): never {
   const code = error instanceof AppError ? exitCodes[error.code] : 1
-  process.stderr.write(`berth: ${error instanceof Error ? error.message : String(error)}\n`)
+  const where = error instanceof AppError && error.path !== undefined ? `${error.path}: ` : ''
+  process.stderr.write(`berth: ${where}${error instanceof Error ? error.message : String(error)}\n`)
   process.exit(code)
 }

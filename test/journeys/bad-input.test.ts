@@ -140,6 +140,17 @@ describe('bad input gets one clear 400 with the path of the field', () => {
     expect(await server.client.get(`/application/${app.id}`)).toEqual(before)
   })
 
+  test('what only a cluster of Kubernetes has is refused for another, and its own answer is taken back', async () => {
+    const path = `/organization/${place.organizationId}/cluster/${place.clusterId}`
+    const read = (await server.client.list<Record<string, unknown>>(`/organization/${place.organizationId}/cluster`)).find(
+      (one) => one['id'] === place.clusterId,
+    )
+    const refused = await send('PUT', path, { ...read, own_registry: { size: 5 } })
+    expect(refused.status).toBe(400)
+    expect(refused.detail).toMatch(/own_registry: expected nothing: this cluster is driven by memory/)
+    expect((await send('PUT', path, read)).status).toBe(200)
+  })
+
   test('fields that clients only echo are ignored', async () => {
     const read = await server.client.get<Record<string, unknown>>(`/application/${app.id}`)
     expect((await send('PUT', `/application/${app.id}`, read)).status).toBe(200)

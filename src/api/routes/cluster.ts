@@ -9,7 +9,7 @@ import type { Tx } from '../../store/database.ts'
 import { listEnvironments } from '../../store/environment.ts'
 import { recordEvent } from '../../store/event.ts'
 import { openSecret, sealSecret } from '../../store/secret.ts'
-import { parseKubernetesOptions } from '../parse-cluster.ts'
+import { parseKubernetesOptions, refuseKubernetesOptions } from '../parse-cluster.ts'
 import { isHeld, presentCluster, presentClusterStatus } from '../present/cluster.ts'
 import { emptyBody, results, route, type Api } from '../route.ts'
 import { clusterRequest, clusterResponse, clusterStatus, type ClusterRequest } from '../schema/cluster.ts'
@@ -47,6 +47,7 @@ function crud(api: Api): void {
       const existing = await listClusters(api.deps.db, organization.id)
       if (engine === 'docker' && existing.some((one) => one.engine === 'docker'))
         throw new AppError('conflict', 'The Docker Engine of this machine is a cluster of this organization already.', 'engine')
+      if (engine !== 'kubernetes') refuseKubernetesOptions(body, engine)
       const options = engine === 'kubernetes' ? parseKubernetesOptions(body, null) : null
       const kubeconfig = engine === 'kubernetes' ? await checkedKubeconfig(api, body.kubeconfig ?? '') : ''
       const row = await transaction(async (tx) => {
@@ -78,6 +79,7 @@ function crud(api: Api): void {
       if (body.engine && body.engine !== row.engine)
         throw new AppError('conflict', `expected ${row.engine}: the engine of a cluster cannot be changed`, 'engine')
       const how = reach.parse(row.reach)
+      if (how.kind !== 'kubernetes') refuseKubernetesOptions(body, how.kind)
       const options = how.kind === 'kubernetes' ? parseKubernetesOptions(body, how) : null
       if (options && how.kind === 'kubernetes' && options.domain !== how.domain) await refuseUsedDomain(api, row)
       const fields = {

@@ -27,6 +27,8 @@ const options = {
   environment_quota: z.strictObject(quota).nullish(),
 }
 
+export const kubernetesFields = Object.keys(options) as (keyof typeof options)[]
+
 export const clusterRequest = z.strictObject({
   name: z.string().trim().min(1).max(63),
   description: z.string().max(2000).nullish(),
