@@ -2,7 +2,15 @@ import { defineConfig } from 'vitest/config'
 
 type Project = { include?: string[]; exclude?: string[]; environment?: Record<string, string> }
 
-const folder = (name: string, of: { timeout: number; parallel: boolean } & Project) => ({
+/** Projects of one group run together, two files at a time; the groups one after the other. */
+type Group = 'quick' | 'together' | 'alone'
+const groups: Record<Group, { groupOrder: number; maxWorkers: number }> = {
+  quick: { groupOrder: 0, maxWorkers: 2 },
+  together: { groupOrder: 1, maxWorkers: 2 },
+  alone: { groupOrder: 2, maxWorkers: 1 },
+}
+
+const folder = (name: string, of: { timeout: number; group: Group } & Project) => ({
   test: {
     name,
     include: of.include ?? [`test/${name}/**/*.test.ts`],
@@ -11,8 +19,8 @@ const folder = (name: string, of: { timeout: number; parallel: boolean } & Proje
     // Ten times as much is done then.
     testTimeout: of.timeout * (process.env['LONG'] ? 10 : 1),
     hookTimeout: 180_000,
-    fileParallelism: of.parallel,
-    maxWorkers: of.parallel ? 2 : 1,
+    maxWorkers: groups[of.group].maxWorkers,
+    sequence: { groupOrder: groups[of.group].groupOrder },
     // What is marked as concurrent waits for Kubernetes more than it works.
     maxConcurrency: 12,
   },
@@ -22,21 +30,24 @@ const folder = (name: string, of: { timeout: number; parallel: boolean } & Proje
 const everywhere = ['git-push', 'running', 'sources', 'durable', 'secrets', 'grpc', 'shell', 'releases'].map(
   (name) => `test/journeys/${name}.test.ts`,
 )
-const onCluster = { environment: { ENGINE: 'kubernetes' }, parallel: false }
+/** What breaks the cluster, fills it or counts what is left of it. */
+const alone = ['chaos', 'building', 'scale'].map((name) => `test/kubernetes/${name}.test.ts`)
+const onCluster = { timeout: 300_000, environment: { ENGINE: 'kubernetes' } }
 
-/** Journeys share one Docker Engine, one cluster and two cores: one file after the other. */
+/** Journeys wait more than they work: two share the Docker Engine, the cluster and two cores. */
 export default defineConfig({
   test: {
     projects: [
-      folder('unit', { timeout: 10_000, parallel: true }),
-      folder('golden', { timeout: 10_000, parallel: true }),
-      folder('contract', { timeout: 120_000, parallel: false }),
-      folder('journeys', { timeout: 240_000, parallel: false }),
+      folder('unit', { timeout: 10_000, group: 'quick' }),
+      folder('golden', { timeout: 10_000, group: 'quick' }),
+      folder('contract', { timeout: 120_000, group: 'together' }),
+      folder('journeys', { timeout: 240_000, group: 'together' }),
       ...(process.env['CLUSTER'] === 'none'
         ? []
         : [
-            folder('kubernetes', { timeout: 300_000, ...onCluster }),
-            folder('journeys-kubernetes', { timeout: 300_000, ...onCluster, include: everywhere }),
+            folder('kubernetes', { ...onCluster, group: 'together', exclude: alone }),
+            folder('journeys-kubernetes', { ...onCluster, group: 'together', include: everywhere }),
+            folder('kubernetes-alone', { ...onCluster, group: 'alone', include: alone }),
           ]),
     ],
   },

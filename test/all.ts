@@ -78,28 +78,15 @@ async function checks(): Promise<void> {
   }
 }
 
-/** One lane needs Docker, the other the cluster: they run beside each other, since both wait more than they work. */
-const lanesOf = (cluster: boolean): [string, string[]][] => [
-  ['docker', ['unit', 'golden', 'contract', 'journeys']],
-  ...(cluster ? [['cluster', ['kubernetes', 'journeys-kubernetes']] as [string, string[]]] : []),
-]
-
-/** Runs the lanes. What fails is run once more, alone: whether it fails again is what its finder needs to know, and that it needed a second try is said. */
+/** Runs all suites. What fails is run once more, alone: whether it fails again is what its finder needs to know, and that it needed a second try is said. */
 async function tests(home: string, environment: Record<string, string>): Promise<void> {
-  const ended = await Promise.all(
-    lanesOf(environment['CLUSTER'] !== 'none').map(async ([name, all]) => {
-      const projects = all.map((one) => `--project=${one}`)
-      return { name, projects, ...(await suites(name, projects, { home, environment })) }
-    }),
-  )
-  for (const { name, projects, testResults } of ended) {
-    const failed = [...new Set(testResults.filter((one) => one.status === 'failed').map((one) => relative(root, one.name)))]
-    count({ testResults }, (file) => !failed.includes(relative(root, file)))
-    if (failed.length === 0) continue
-    say(`\nFailed, and run once more: ${failed.join(', ')}`)
-    count(await suites(`${name}-again`, [...projects, ...failed], { home, environment }), () => true)
-    secondTries.push(...testResults.flatMap(reasons))
-  }
+  const { testResults } = await suites('all', [], { home, environment })
+  const failed = [...new Set(testResults.filter((one) => one.status === 'failed').map((one) => relative(root, one.name)))]
+  count({ testResults }, (file) => !failed.includes(relative(root, file)))
+  if (failed.length === 0) return
+  say(`\nFailed, and run once more: ${failed.join(', ')}`)
+  count(await suites('again', ['--no-file-parallelism', ...failed], { home, environment }), () => true)
+  secondTries.push(...testResults.flatMap(reasons))
 }
 
 async function suites(name: string, argv: string[], of: { home: string; environment: Record<string, string> }): Promise<Report> {

@@ -38,7 +38,8 @@ export class TestServer {
     const home = mkdtempSync(join(tmpdir(), 'berth-test-'))
     chmodSync(home, 0o711)
     const [port, https, http] = [await freePort(), await freePort(), await freePort()]
-    const pool = `10.${220 + (process.pid % 20)}.0.0/16`
+    // Two files run at a time, and each has one of these.
+    const pool = `10.${220 + Number(process.env['VITEST_POOL_ID'] ?? 0)}.0.0/16`
     const environment = {
       BERTH_HOME: home,
       BERTH_PORT: String(port),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kubectl, kubectlApply, kubectlJson, processOf, registryName } from '../harness/cluster.ts'
+import { kubectl, kubectlApply, kubectlJson, registryName } from '../harness/cluster.ts'
 import { act as actOn, createWeb, deploymentLog, type Service } from '../harness/deploy.ts'
 import { ground } from '../harness/ground.ts'
 import { pushImage } from '../harness/image.ts'
@@ -107,19 +107,6 @@ describe('what somebody else does behind our back', () => {
     expect(fields('berth-scale')).toBe('{"f:spec":{"f:replicas":{}}}')
     expect(fields('berth')).not.toContain('f:replicas')
   })
-
-  test('an API server that does not answer for a while is waited for', async () => {
-    const pid = processOf('kube-apiserver')
-    process.kill(pid, 'SIGSTOP')
-    const resume = setTimeout(() => process.kill(pid, 'SIGCONT'), 8000)
-    try {
-      await act('restart-service', 'RESTARTED', 120)
-    } finally {
-      clearTimeout(resume)
-      process.kill(pid, 'SIGCONT')
-    }
-    expect(await body()).toBe('hello')
-  }, 180_000)
 })
 
 /** Whose volume answers is not a question of luck then. */

@@ -63,6 +63,19 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('the cluster itself breaks'
     240_000,
   )
 
+  test('its API server does not answer for a while: it is waited for', async () => {
+    const pid = processOf('kube-apiserver')
+    process.kill(pid, 'SIGSTOP')
+    const resume = setTimeout(() => process.kill(pid, 'SIGCONT'), 8000)
+    try {
+      await act(server.client, { ...app, ...place }, { verb: 'restart-service', expected: 'RESTARTED', seconds: 120 })
+    } finally {
+      clearTimeout(resume)
+      process.kill(pid, 'SIGCONT')
+    }
+    expect(await body()).toBe('hello')
+  })
+
   test('its gateway hears of nothing for a while: a deployment is over only when it does', async () => {
     const controller = Number(execFileSync('pgrep', ['--full', '^envoy-gateway server'], { encoding: 'utf8' }))
     const log = (): Promise<string> => deploymentLog(server.client, place.environmentId)
