@@ -63,8 +63,8 @@ async function prepareCluster(): Promise<boolean> {
   if (missing.length + plugins.length > 0) await aptInstall([...missing, ...plugins], say)
   say('Kubernetes: starting a cluster (on a new machine it is compiled first, which takes 20 minutes)')
   await run(cluster('down'), [])
-  // Berth brings cert-manager onto it by itself.
-  if (!(await run(cluster('build'), ['core', 'certs']))) throw new Error('cert-manager could not be compiled: see above')
+  // Berth brings these two onto it by itself.
+  if (!(await run(cluster('build'), ['core', 'certs', 'keda']))) throw new Error('cert-manager and KEDA could not be compiled: see above')
   if (!(await run(cluster('up'), ['--with', 'gateway,storage,build'])))
     throw new Error('the Kubernetes cluster could not be started: see above')
   return true

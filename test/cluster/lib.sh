@@ -18,7 +18,7 @@ dns_ip=10.96.0.10
 lb_pool=10.90.0.0/24
 registry=$node_ip:5055 # pods, node and machine reach it under one name
 
-addons=(gateway certs storage build)
+addons=(keda gateway certs storage build)
 
 # The folder a component is built from.
 folder() { case $1 in core) echo kubernetes ;; build) echo buildkit ;; *) echo "$1" ;; esac; }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { narrowAccount } from '../harness/account.ts'
-import { compiled, debianImage, kubeconfig, kubectl, removeNamespaces } from '../harness/cluster.ts'
+import { manifestsOf, publish as publishTo } from '../harness/catalog.ts'
+import { debianImage, kubeconfig, kubectl, kubectlApply, removeNamespaces } from '../harness/cluster.ts'
 import { act, createWeb } from '../harness/deploy.ts'
 import { answersAt, ask } from '../harness/load.ts'
 import { TestServer, until, workFolder } from '../harness/server.ts'
@@ -17,27 +17,15 @@ let server: TestServer
 let place: { organizationId: string; clusterId: string; environmentId: string }
 const base = (clusterId = place.clusterId): string => `/organization/${place.organizationId}/cluster/${clusterId}`
 
-/** cert-manager's controllers as the test cluster runs them, with an authority of the cluster's own: what a catalogue has of it. */
+/** cert-manager's controllers as the test cluster runs them, with an authority of the cluster's own. */
 function certManager(): { definitions: string; parts: string } {
-  const crds = join(compiled('certs'), 'crds')
-  const names = readdirSync(crds).filter((name) => name.endsWith('.yaml'))
-  const values: Record<string, string> = { tools_image: 'localhost/tools:1', gateway_api: 'true', certs_bin: compiled('certs') }
-  const parts = readFileSync(resolve(import.meta.dirname, '../cluster/certs/certs.yaml'), 'utf8')
-    .replace(/@(\w+)@/g, (_, name: string) => values[name] ?? '')
-    .split(/^---$/m)
-    .filter((document) => !/pebble|acme:/.test(document))
-  return { definitions: names.map((name) => readFileSync(join(crds, name), 'utf8')).join('\n---\n'), parts: parts.join('\n---\n') }
+  const { definitions, parts } = manifestsOf('certs')
+  const wanted = parts.split(/^---$/m).filter((document) => !/pebble|acme:/.test(document))
+  return { definitions, parts: wanted.join('\n---\n') }
 }
 
-/** Writes a catalogue of one version; `sums` are those of the files unless given otherwise. */
-function publish(version: string, files: Record<string, string>, sums: Record<string, string> = {}): void {
-  mkdirSync(join(folder, version), { recursive: true })
-  const listed = Object.entries(files).map(([name, text]) => {
-    writeFileSync(join(folder, version, name), text)
-    return { path: `${version}/${name}`, sha256: sums[name] ?? createHash('sha256').update(text).digest('hex') }
-  })
-  writeFileSync(join(folder, 'catalog.json'), JSON.stringify({ 'cert-manager': { version, files: listed } }))
-}
+const publish = (version: string, files: Record<string, string>, sums: Record<string, string> = {}): void =>
+  publishTo(folder, { name: 'cert-manager', version, files, sums })
 
 const edit = (more: Record<string, unknown>): Promise<Cluster> =>
   server.client.put<Cluster>(base(), { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', ...more })
@@ -161,28 +149,24 @@ describe('deploying a cluster brings what is asked and missing', () => {
     expect(kubectl('get', 'configmaps', '--namespace=cert-manager', '--output=name')).not.toContain('note')
   })
 
-  test('what is asked no more is removed; a definition that somebody uses stays, until it is used no more', async () => {
+  test('what is asked no more stays whole while somebody uses it, and is removed once nobody does', async () => {
     kubectl('create', 'namespace', 'somebody')
     server.leftovers.push(() => void kubectl('delete', 'namespace', 'somebody', '--ignore-not-found', '--wait=false'))
-    const issuer = {
+    kubectlApply({
       apiVersion: 'cert-manager.io/v1',
       kind: 'Issuer',
       metadata: { name: 'theirs', namespace: 'somebody' },
       spec: { selfSigned: {} },
-    }
-    writeFileSync(join(folder, 'issuer.json'), JSON.stringify(issuer))
-    kubectl('apply', '--filename', join(folder, 'issuer.json'))
+    })
     await edit({ addons: [], certificate_issuer: '' })
     const { lines, error } = await deploy()
     expect(error).toBeNull()
-    expect(lines).toContain('CustomResourceDefinition issuers.cert-manager.io stays')
-    const definitions = () => kubectl('get', 'crds', '--output=name').match(/\S+cert-manager\.io/g) ?? []
-    await until('the other definitions to be gone', 30, () => Promise.resolve(definitions().length <= 1))
-    expect(definitions()).toEqual(['customresourcedefinition.apiextensions.k8s.io/issuers.cert-manager.io'])
-    expect(kubectl('get', 'namespaces', '--output=name')).not.toContain('cert-manager')
-    expect(kubectl('get', 'issuers', '--namespace=somebody', '--output=name')).toContain('theirs')
+    expect(lines).toContain('cert-manager 1.1.0 is not asked for any more, and stays: Issuer somebody/theirs needs it.')
+    expect(await row('add-on cert-manager')).toMatchObject({ found: '1.1.0, brought by Berth', ok: true })
+    kubectl('wait', '--for=condition=Ready', 'issuer/theirs', '--namespace=somebody', '--timeout=20s')
     kubectl('delete', 'namespace', 'somebody')
     expect((await deploy()).lines).toContain('cert-manager is removed')
+    expect(kubectl('get', 'namespaces', '--output=name')).not.toContain('cert-manager')
     expect(kubectl('api-versions')).not.toContain('cert-manager.io')
   })
 })

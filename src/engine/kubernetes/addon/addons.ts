@@ -111,7 +111,13 @@ export class Addons {
     way.note(`${name} ${manifest.version} runs`)
   }
 
+  /** Whole or not at all: what its controllers hold by a finalizer could never go without them. */
   async #remove(name: AddonName, record: AddonRecord, way: Way): Promise<void> {
+    const user = await this.#objects.userOf(record.objects)
+    if (user !== undefined)
+      return way.note(
+        `${name} ${record.version} is not asked for any more, and stays: ${user} needs it. Once that is gone, the next deployment of the cluster removes it.`,
+      )
     way.note(`${name} ${record.version}: removing`)
     const writer = new RecordWriter({ ...record, complete: false }, (next) => this.#book.write(name, next))
     const [definitions, others] = [record.objects.filter(isDefinition), record.objects.filter((one) => !isDefinition(one))]

@@ -40,7 +40,7 @@ function opened(value: unknown): KubeObject[] {
   return [object]
 }
 
-const group = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '')
+export const group = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '')
 
 /** Definitions of kinds, then what runs, then objects of the add-on's own kinds, which what runs may have to admit. */
 export function stagesOf(objects: KubeObject[]): Stages {

@@ -5,7 +5,7 @@ import type { KubeClient } from '../client.ts'
 import { isMissing, KubernetesError } from '../error.ts'
 import type { KubeObject } from '../object.ts'
 import { Discovery } from './discovery.ts'
-import { isDefinition, nameOf } from './manifest.ts'
+import { group, identityOf, isDefinition, nameOf } from './manifest.ts'
 import { troubleOf, waitsFor } from './ready.ts'
 import type { RecordWriter } from './record.ts'
 
@@ -20,6 +20,11 @@ const LOOK_THROUGH = 100
 
 const APPLY = 'application/apply-patch+yaml'
 
+type Definition = KubeObject & {
+  spec: { group: string; names: { kind: string; plural: string }; versions: { name: string; served: boolean }[] }
+}
+/** What is not told as a user: things by their identity, and what objects of these kinds own. */
+type Known = { things: Set<string>; kinds: Set<string> }
 /** How work on an add-on is told, and ended. */
 export type Way = { note: (line: string) => void; signal: AbortSignal }
 
@@ -103,8 +108,9 @@ export class AddonObjects {
     const path = await this.#discovery.pathTo(thing).catch(absent)
     const live = path === undefined ? undefined : await this.#client.find<KubeObject>('GET', path, { signal })
     if (path === undefined || !live || !isOurs(thing, live)) return true
-    if (isDefinition(thing) && (await this.#isUsed(live))) {
-      note(`${nameOf(thing)} stays: there are objects of it, which would go with it`)
+    const user = isDefinition(thing) ? await this.#userOf(live as Definition) : undefined
+    if (user !== undefined) {
+      note(`${nameOf(thing)} stays: ${user} would go with it`)
       return false
     }
     const preconditions = live.metadata.uid === undefined ? {} : { preconditions: { uid: live.metadata.uid } }
@@ -113,26 +119,50 @@ export class AddonObjects {
     return true
   }
 
-  /** What somebody made, or has an owner that is there. The rest is garbage that the cluster has not collected yet, which takes it a minute for a new kind. */
-  async #isUsed(definition: KubeObject): Promise<boolean> {
-    const spec = definition['spec'] as { group: string; names: { plural: string }; versions: { name: string; served: boolean }[] }
-    const version = spec.versions.find((one) => one.served)?.name
-    if (version === undefined) return false
-    const path = `/apis/${spec.group}/${version}/${spec.names.plural}?limit=${LOOK_THROUGH}`
-    const list = await this.#client.find<{ items: KubeObject[]; metadata: { continue?: string } }>('GET', path)
-    for (const item of list?.items ?? []) if (!(await this.#isGarbage(item))) return true
-    return Boolean(list?.metadata.continue)
+  /** An object that would not work without `things`: of a kind that one of them defines, and not itself among them. Undefined where there is none. */
+  async userOf(things: AddonObject[]): Promise<string | undefined> {
+    const definitions: Definition[] = []
+    for (const thing of things.filter(isDefinition)) {
+      const live = await this.#client.find<Definition>('GET', await this.#discovery.pathTo(thing))
+      if (live && isOurs(thing, live)) definitions.push(live)
+    }
+    const known = {
+      things: new Set(things.map(identityOf)),
+      kinds: new Set(definitions.map(({ spec }) => `${spec.group}/${spec.names.kind}`)),
+    }
+    for (const definition of definitions) {
+      const user = await this.#userOf(definition, known)
+      if (user !== undefined) return user
+    }
+    return undefined
   }
 
-  async #isGarbage({ metadata }: KubeObject): Promise<boolean> {
+  async #userOf({ spec }: Definition, known: Known = { things: new Set(), kinds: new Set() }): Promise<string | undefined> {
+    const version = spec.versions.find((one) => one.served)?.name
+    if (version === undefined) return undefined
+    const path = `/apis/${spec.group}/${version}/${spec.names.plural}?limit=${LOOK_THROUGH}`
+    const list = await this.#client.find<{ items: KubeObject[]; metadata: { continue?: string } }>('GET', path)
+    for (const { metadata } of list?.items ?? []) {
+      // Items of a list come without their kind.
+      const item = thingOf({ apiVersion: `${spec.group}/${version}`, kind: spec.names.kind, metadata })
+      if (!known.things.has(identityOf(item)) && (await this.#isWanted(metadata, known))) return nameOf(item)
+    }
+    return list?.metadata.continue ? `one of many objects of ${spec.names.kind}` : undefined
+  }
+
+  /**
+   * Somebody made it, or it has an owner that is there. What is owned by a kind that is looked at too is its owner's matter; the rest is
+   * garbage that the cluster has not collected yet, which takes it a minute for a new kind.
+   */
+  async #isWanted(metadata: KubeObject['metadata'], known: Known): Promise<boolean> {
     const owners = metadata.ownerReferences ?? []
-    for (const { apiVersion, kind, name, uid } of owners) {
+    for (const { apiVersion, kind, name, uid } of owners.filter((one) => !known.kinds.has(`${group(one.apiVersion)}/${one.kind}`))) {
       const owner = { apiVersion, kind, name, namespace: metadata.namespace ?? '', uid }
       const path = await this.#discovery.pathTo(owner).catch(absent)
       const live = path === undefined ? undefined : await this.#client.find<KubeObject>('GET', path)
-      if (live?.metadata.uid === uid) return false
+      if (live?.metadata.uid === uid) return true
     }
-    return owners.length > 0
+    return owners.length === 0
   }
 
   /** Waits a moment: what takes longer (a namespace with much in it) goes on by itself. */
