@@ -49,7 +49,7 @@ export async function makeRelease(
   const fingerprints: Record<string, { literal: string } | { fingerprint: string }> = {}
   for (const [key, value] of Object.entries(variables))
     fingerprints[key] = 'secret' in value ? { fingerprint: await fingerprintOf(tx, application.organizationId, value.secret) } : value
-  const access = await accessFingerprint(tx, application)
+  const access = await accessFingerprint(tx, application.organizationId, { spec: application.spec, image })
   const digest = digestOf({ spec: application.spec, image, variables: fingerprints, access })
   return createRelease(tx, {
     organizationId: application.organizationId,
@@ -93,7 +93,7 @@ export async function workloadOf(
       environment[key] = new Secret(text)
     }
   }
-  const access = await pullAccessOf(deps, application.organizationId, spec)
+  const access = await pullAccessOf(deps, application.organizationId, release)
   if (access) run.hide([access.password.reveal()])
   return {
     place: await placeOf(deps.db, application),

@@ -14,6 +14,12 @@ const HUB = new Set(['docker.io', 'index.docker.io', 'registry.hub.docker.com'])
 export const isHub = (url: string): boolean => HUB.has(new URL(url).hostname)
 export const configNameOf = (url: string): string => (isHub(url) ? 'https://index.docker.io/v1/' : new URL(url).host)
 
+/** Tells whether a registry's address is the host of a repository, `host[:port]/path`. */
+export const isAt = (repository: string): ((url: string) => boolean) => {
+  const wanted = configNameOf(`https://${repository.split('/')[0]}`)
+  return (url) => configNameOf(url) === wanted
+}
+
 /** The entry of such a file. */
 export const dockerConfigOf = ({ registry, username, password }: PullAccess): string =>
   JSON.stringify({ auths: { [registry]: { auth: Buffer.from(`${username}:${password.reveal()}`).toString('base64') } } })

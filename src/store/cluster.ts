@@ -40,7 +40,7 @@ export async function createCluster(tx: Tx, actor: Actor, organizationId: string
   return row
 }
 
-export async function listClusters(db: Db, organizationId: string) {
+export async function listClusters(db: Db | Tx, organizationId: string) {
   return db
     .selectFrom('cluster')
     .selectAll()

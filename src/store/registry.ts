@@ -43,7 +43,7 @@ export async function deleteRegistry(tx: Tx, actor: Actor, id: string): Promise<
   await recordEvent(tx, actor, 'DELETE', target(row))
 }
 
-export async function listRegistries(db: Db, organizationId: string) {
+export async function listRegistries(db: Db | Tx, organizationId: string) {
   return db
     .selectFrom('registry')
     .selectAll()
@@ -61,6 +61,11 @@ export async function findRegistry(db: Db | Tx, organizationIds: string[], id: s
     .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .executeTakeFirst()
+}
+
+/** The one at a host with a user name and password, `matches` its address; the oldest where there are several. */
+export async function findRegistryAt(db: Db | Tx, organizationId: string, matches: (url: string) => boolean) {
+  return (await listRegistries(db, organizationId)).find((row) => 'password' in row.config && matches(row.url))
 }
 
 /** How many applications name the registry as their source. */

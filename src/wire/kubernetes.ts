@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { BuildkitBuilder } from '../build/buildkit/builder.ts'
 import type { Config } from '../config.ts'
+import { pushAccessOf } from '../deploy/access.ts'
 import type { ClusterAdapters, ClusterRow } from '../deploy/dependencies.ts'
 import type { AddonBook } from '../engine/kubernetes/addon/addons.ts'
 import { BuildPods } from '../engine/kubernetes/build-pods.ts'
@@ -53,24 +54,21 @@ export function wireKubernetes(
     book,
     addons: { book: addonBookOf(db, cluster.id), source: new Catalog(config.addons, egress) },
   })
-  const builder = builderOf(options, { cluster, pods, provisioning, egress, scratch: join(config.home, 'build') })
+  const builder = builderOf(options, { cluster, pods, provisioning, egress, db, vault, scratch: join(config.home, 'build') })
   return {
     engine,
     inspection: engine,
     provisioning,
     builder,
     run: async (signal) => {
-      await pods
-        .sweep()
-        .catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'old builders could not be removed'))
+      const tell = (what: string) => (error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, what)
+      await pods.sweep().catch(tell('old builders could not be removed'))
+      if (options.ownRegistry)
+        await pods.beforeBuilds(() => provisioning.registry.endCollection(signal)).catch(tell('the registry may still be cleaned'))
       while (!signal.aborted) {
-        await provisioning
-          .renewCertificate(signal)
-          .catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'the certificate could not be looked at'))
+        await provisioning.renewCertificate(signal).catch(tell('the certificate could not be looked at'))
         if (options.ownRegistry)
-          await pods
-            .whileNobodyBuilds(() => provisioning.registry.collect(signal))
-            .catch((error: unknown) => log.warn({ cluster: cluster.name, error: messageOf(error) }, 'the registry could not be cleaned'))
+          await pods.whileNobodyBuilds(() => provisioning.registry.collect(signal)).catch(tell('the registry could not be cleaned'))
         await pause(LOOK, undefined, { signal, ref: false }).catch(() => undefined)
       }
     },
@@ -80,7 +78,7 @@ export function wireKubernetes(
 
 function builderOf(
   options: KubernetesReach,
-  of: { cluster: ClusterRow; pods: BuildPods; provisioning: KubernetesProvisioning; egress: Egress; scratch: string },
+  of: { cluster: ClusterRow; pods: BuildPods; provisioning: KubernetesProvisioning; egress: Egress; db: Db; vault: Vault; scratch: string },
 ): BuildkitBuilder | null {
   const { cluster, pods, egress, scratch } = of
   const { registry: name, insecureRegistry: insecure } = options
@@ -88,15 +86,18 @@ function builderOf(
     const { pull, push } = ownRegistryNames(cluster.id)
     const { registry } = of.provisioning
     const asked = { exists: registry.has.bind(registry), remove: registry.remove.bind(registry) }
-    return new BuildkitBuilder({ workbenches: pods, registry: { name: pull, push, insecure: true }, scratch, ...asked })
+    const access = () => Promise.resolve(null)
+    return new BuildkitBuilder({ workbenches: pods, registry: { name: pull, push, insecure: true }, access, scratch, ...asked })
   }
   if (name === null) return null
+  const access = () => pushAccessOf(of, cluster.organization_id, name)
   return new BuildkitBuilder({
     workbenches: pods,
     registry: { name, push: name, insecure },
+    access,
     scratch,
-    exists: (image) => hasImage(egress, { ...image, insecure }),
-    remove: (image) => removeImage(egress, { ...image, insecure }),
+    exists: async (image) => hasImage(egress, { ...image, insecure, credentials: await access() }),
+    remove: async (image) => removeImage(egress, { ...image, insecure, credentials: await access() }),
   })
 }
 

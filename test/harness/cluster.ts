@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /** Where `test/cluster/up` keeps what a running cluster writes. */
@@ -37,6 +37,14 @@ export function kubectlApply(...objects: unknown[]): void {
 /** Containerd of the test cluster's node: what kills a container from outside. */
 export const ctr = (...argv: string[]): string =>
   execFileSync('ctr', ['--address', join(STATE, 'run/containerd.sock'), '--namespace', 'k8s.io', ...argv], { encoding: 'utf8' }).trim()
+
+/** Tells the node of the test cluster that a registry speaks HTTP, as whoever runs nodes does; returns how to forget it. */
+export function trustRegistry(name: string): () => void {
+  const folder = join(STATE, 'registries', name)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'hosts.toml'), `server = "http://${name}"\n[host."http://${name}"]\n  capabilities = ["pull", "resolve"]\n`)
+  return () => rmSync(folder, { recursive: true })
+}
 
 /** The folder of what a component of the test cluster is compiled to. */
 export const compiled = (component: string): string =>

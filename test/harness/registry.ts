@@ -12,7 +12,7 @@ export async function startRegistry(address = '127.0.0.1', user?: { name: string
   const folder = workFolder(`registry-${port}`)
   writeFileSync(
     join(folder, 'config.yml'),
-    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: ${address}:${port}}\n${
+    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${folder}/data}, delete: {enabled: true}}\nhttp: {addr: ${address}:${port}}\n${
       user ? `auth: {htpasswd: {realm: test, path: ${folder}/htpasswd}}\n` : ''
     }`,
   )

@@ -122,6 +122,20 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('a registry that Berth runs
     expect(await push()).toBe('DEPLOYED')
   })
 
+  test('builds nothing beside the cleaning that a killed server had begun', async () => {
+    const pod = (): string => kubectl('get', 'pods', '--namespace', namespace(), '--selector=app=berth-registry', '--output=name')
+    const before = pod()
+    // As the killed one left it, and a cleaning that goes on.
+    kubectl('annotate', before, 'berth/cleaned-since=2026-01-01T00:00:00Z', '--namespace', namespace())
+    await server.kill()
+    await server.up()
+    repository.commit({ 'after-the-kill': 'x' })
+    expect(await push()).toBe('DEPLOYED')
+    expect(pod()).not.toBe(before)
+    expect(kubectl('get', pod(), '--namespace', namespace(), '--output=jsonpath={.metadata.annotations}')).not.toContain('cleaned-since')
+    expect((await ask(url, server.info.caFile)).status).toBe(200)
+  })
+
   test('goes where another is named, and its volume stays', async () => {
     const changed = await edit({ registry: '10.88.0.1:5055', registry_insecure: true })
     expect(changed).toMatchObject({ registry: '10.88.0.1:5055', own_registry: null })

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import type { Egress } from '../../source/egress.ts'
 import { AppError, invalid } from '../../model/error.ts'
 import { newId } from '../../model/id.ts'
-import { registryConfig } from '../../model/registry.ts'
+import { isAt, registryConfig } from '../../model/registry.ts'
+import { reach } from '../../model/cluster.ts'
 import {
   countRegistryUse,
   createRegistry,
@@ -11,6 +12,7 @@ import {
   listRegistries,
   type RegistryFields,
 } from '../../store/registry.ts'
+import { listClusters } from '../../store/cluster.ts'
 import type { Tx } from '../../store/database.ts'
 import { sealSecret } from '../../store/secret.ts'
 import { echoed, results, route, type Api } from '../route.ts'
@@ -176,11 +178,17 @@ export function registryRoutes(api: Api): void {
     tag,
     answer: null,
     run: async ({ actor, find, params, transaction }) => {
-      const { id } = await find.registry(params['containerRegistryId'] ?? '', 'write')
+      const row = await find.registry(params['containerRegistryId'] ?? '', 'write')
       await transaction(async (tx) => {
-        if ((await countRegistryUse(tx, id)) > 0)
+        if ((await countRegistryUse(tx, row.id)) > 0)
           throw new AppError('conflict', 'Applications still use this registry: change or delete them first.')
-        await deleteRegistry(tx, actor, id)
+        const cluster = await clusterAt(tx, row)
+        if (cluster !== undefined)
+          throw new AppError(
+            'conflict',
+            `The cluster ${cluster} builds to this registry, and its nodes pull from it: give it another one first.`,
+          )
+        await deleteRegistry(tx, actor, row.id)
       })
     },
   })
@@ -191,4 +199,16 @@ export function registryRoutes(api: Api): void {
     answer: results(available),
     run: () => Promise.resolve({ results: kinds.map((kind) => ({ kind, required_config: {}, is_mandatory: false })) }),
   })
+}
+
+/** Name of a cluster that is asked who pushes by this registry. */
+async function clusterAt(
+  tx: Tx,
+  registry: { organization_id: string; url: string; config: Record<string, unknown> },
+): Promise<string | undefined> {
+  if (!('password' in registry.config)) return undefined
+  return (await listClusters(tx, registry.organization_id)).find((row) => {
+    const how = reach.parse(row.reach)
+    return how.kind === 'kubernetes' && how.registry !== null && isAt(how.registry)(registry.url)
+  })?.name
 }

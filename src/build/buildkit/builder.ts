@@ -4,6 +4,8 @@ import { Readable } from 'node:stream'
 import { create } from 'tar'
 import { AppError, messageOf } from '../../model/error.ts'
 import type { Image } from '../../model/image.ts'
+import { dockerConfigOf, type PullAccess } from '../../model/registry.ts'
+import { Secret } from '../../model/secret.ts'
 import type { Builder, BuildRequest } from '../port.ts'
 import { FOLDERS, type Ended, type Workbench, type Workbenches } from './workbench.ts'
 
@@ -11,6 +13,8 @@ export type BuildkitSettings = {
   workbenches: Workbenches
   /** Where images go, `host[:port][/path]`: as nodes call it, and as workbenches do. `insecure`: over HTTP. */
   registry: { name: string; push: string; insecure: boolean }
+  /** Who pushes to that registry; null where it asks nobody, or the workbench knows. */
+  access: () => Promise<PullAccess | null>
   /** Folder for what is on its way to a workbench. */
   scratch: string
   /** Whether the registry still has an image. */
@@ -77,7 +81,10 @@ export class BuildkitBuilder implements Builder {
 
   async #buildOn(workbench: Workbench, request: BuildRequest, { signal, onLine }: Options): Promise<Image> {
     await abortable(workbench.unpack(FOLDERS.source, tarOf(request.folder)), signal)
-    if (Object.keys(request.secrets).length > 0) await abortable(this.#sendSecrets(workbench, request), signal)
+    const access = await this.#settings.access()
+    const config: Record<string, Secret> = access ? { 'config.json': new Secret(dockerConfigOf(access)) } : {}
+    await abortable(this.#sendFiles(workbench, { folder: FOLDERS.docker, id: request.id, files: config }), signal)
+    await abortable(this.#sendFiles(workbench, { folder: FOLDERS.secrets, id: request.id, files: request.secrets }), signal)
     const last: string[] = []
     const ended = await abortable(
       workbench.buildctl(this.#arguments(request, this.#output(request)), (line) => {
@@ -87,7 +94,7 @@ export class BuildkitBuilder implements Builder {
       }),
       signal,
     )
-    if (ended.code !== 0) throw await failureOf(workbench, ended, last)
+    if (ended.code !== 0) throw await this.#failureOf(workbench, ended, { lines: last, access })
     const metadata = JSON.parse(await workbench.read(`${FOLDERS.output}/metadata.json`)) as Record<string, unknown>
     const digest = metadata['containerimage.digest']
     if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
@@ -152,18 +159,41 @@ export class BuildkitBuilder implements Builder {
     ]
   }
 
-  /** Their files go the way of the source, to a folder in memory. */
-  async #sendSecrets(workbench: Workbench, request: BuildRequest): Promise<void> {
-    const folder = join(this.#settings.scratch, `${request.id}-secrets`)
+  /** They go the way of the source, to folders in memory. */
+  async #sendFiles(workbench: Workbench, of: { folder: string; id: string; files: Record<string, Secret> }): Promise<void> {
+    if (Object.keys(of.files).length === 0) return
+    const folder = join(this.#settings.scratch, `${of.id}-${posix.basename(of.folder)}`)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     try {
-      for (const [id, value] of Object.entries(request.secrets)) writeFileSync(join(folder, id), value.reveal(), { mode: 0o600 })
-      await workbench.unpack(FOLDERS.secrets, tarOf(folder))
+      for (const [name, value] of Object.entries(of.files)) writeFileSync(join(folder, name), value.reveal(), { mode: 0o600 })
+      await workbench.unpack(of.folder, tarOf(folder))
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
   }
+
+  /** Out of memory, no space, a registry that takes nothing, and a build that just fails are different things. */
+  async #failureOf(workbench: Workbench, ended: Ended, of: { lines: string[]; access: PullAccess | null }): Promise<AppError> {
+    const fate = await workbench.fate().catch((error: unknown) => messageOf(error))
+    const said = reasonIn(of.lines) ?? (ended.message || 'no output')
+    if (fate) return new AppError('invalid', `The build failed: ${fate}`)
+    if (/no space left on device/i.test(said))
+      return new AppError('invalid', `The build failed: its disk is full (build.ephemeral_storage_in_gib): ${said}`)
+    if (/exit code: 137|signal: killed/i.test(said))
+      return new AppError('invalid', `The build failed: a step ran out of memory (build.ram_max_in_gib): ${said}`)
+    if (/failed to push .*(401|403|denied|unauthorized|authorization|no basic auth)/i.test(said))
+      return new AppError(
+        'invalid',
+        `The image was built and cannot be pushed to ${this.#settings.registry.name}: ${refusal(of.access)} (${said})`,
+      )
+    return new AppError('invalid', `The build failed: ${said}`)
+  }
 }
+
+const refusal = (access: PullAccess | null): string =>
+  access
+    ? `it does not let ${access.username} write there. Look at its password (berth registry edit --password-stdin), and at what it may write.`
+    : 'it asks who pushes. Make it known with a user name and password (berth registry add --name <name> --url <address> --username <user> --password-stdin).'
 
 const applicationOf = (request: BuildRequest): string => request.labels['berth.application'] ?? request.id
 
@@ -179,18 +209,6 @@ function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', stop, { once: true })
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
-}
-
-/** Out of memory, no space, and a build that just fails are different things. */
-async function failureOf(workbench: Workbench, ended: Ended, lines: string[]): Promise<AppError> {
-  const fate = await workbench.fate().catch((error: unknown) => messageOf(error))
-  const said = reasonIn(lines) ?? (ended.message || 'no output')
-  if (fate) return new AppError('invalid', `The build failed: ${fate}`)
-  if (/no space left on device/i.test(said))
-    return new AppError('invalid', `The build failed: its disk is full (build.ephemeral_storage_in_gib): ${said}`)
-  if (/exit code: 137|signal: killed/i.test(said))
-    return new AppError('invalid', `The build failed: a step ran out of memory (build.ram_max_in_gib): ${said}`)
-  return new AppError('invalid', `The build failed: ${said}`)
 }
 
 function reasonIn(lines: string[]): string | undefined {

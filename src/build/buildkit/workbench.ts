@@ -26,4 +26,4 @@ export type Workbenches = {
 }
 
 /** Folders of a workbench. */
-export const FOLDERS = { source: '/work/source', secrets: '/work/secrets', output: '/work/output' } as const
+export const FOLDERS = { source: '/work/source', secrets: '/work/secrets', docker: '/work/docker', output: '/work/output' } as const

@@ -18,7 +18,7 @@ const fields = (command: Command): Command =>
     .option('--password-stdin', 'read the password (or access token) from the input: as an argument others could see it')
 
 export function registryCommand(program: Command): void {
-  const registry = program.command('registry').description('where images come from that are not built by Berth')
+  const registry = program.command('registry').description('who may pull from and push to registries of images')
   list(registry)
   add(registry)
   edit(registry)

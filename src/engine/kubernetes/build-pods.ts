@@ -52,10 +52,15 @@ export class BuildPods implements Workbenches {
 
   /** Does something while no build goes on, and lets the next ones wait for it; nothing where one does. The process that holds the cluster is the only one that builds. */
   async whileNobodyBuilds(work: () => Promise<void>): Promise<void> {
+    await this.beforeBuilds(async () => {
+      if ((opening.get(this.#render.clusterId) ?? 0) === 0 && (await this.#list()).every(isIdle)) await work()
+    })
+  }
+
+  /** Lets the next builds wait for something. */
+  async beforeBuilds(work: () => Promise<void>): Promise<void> {
     const { clusterId } = this.#render
-    const done = (async () => {
-      if ((opening.get(clusterId) ?? 0) === 0 && (await this.#list()).every(isIdle)) await work()
-    })()
+    const done = work()
     closed.set(
       clusterId,
       done.catch(() => undefined),
@@ -125,7 +130,7 @@ export class BuildPods implements Workbenches {
     const bench = new BuildPod(this.#client, referenceOf(pod), (how) =>
       this.#leave(pod, bench, how === 'kept' && request.ephemeralGib === null),
     )
-    const { code, message } = await bench.run(['mkdir', '-p', FOLDERS.source, FOLDERS.output])
+    const { code, message } = await bench.run(['mkdir', '-p', ...Object.values(FOLDERS)])
     if (code !== 0) throw new AppError('unavailable', `The builder cannot be used: ${message}`)
     return bench
   }

@@ -23,6 +23,8 @@ export const annotations = {
   builderKind: 'berth/builder-kind',
   /** When a builder's last build ended. */
   idleSince: 'berth/idle-since',
+  /** When the registry of the cluster began to be cleaned; on its pod while that goes on. */
+  cleanedSince: 'berth/cleaned-since',
 } as const
 
 export const environmentLabels = (

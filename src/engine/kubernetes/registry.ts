@@ -1,5 +1,6 @@
 import { hash } from 'bcryptjs'
 import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ownRegistryNames, systemNamespace, type OwnRegistry } from '../../model/cluster.ts'
 import { AppError } from '../../model/error.ts'
 import { AddonObjects, type Way } from './addon/objects.ts'
@@ -7,7 +8,7 @@ import type { Objects } from './apply.ts'
 import { askPod } from './ask-pod.ts'
 import type { KubeClient } from './client.ts'
 import { openExec } from './exec.ts'
-import { labels, selector } from './label.ts'
+import { annotations, labels, selector } from './label.ts'
 import { pathOf, pathTo, type Condition, type Kind, type KubeObject, type Reference } from './object.ts'
 import { REGISTRY, REGISTRY_PROXY } from './render/name.ts'
 import type { RenderContext } from './render/pod.ts'
@@ -15,8 +16,10 @@ import { REGISTRY_CONFIG, REGISTRY_PORT, REGISTRY_USER, renderRegistry } from '.
 
 /** Milliseconds that the registry may take to answer. */
 const ANSWER_LIMIT = 20_000
-/** Milliseconds that builds may have to wait while it is cleaned. */
+/** Milliseconds that builds may have to wait while it is cleaned, and while it is started again; and between two looks. */
 const COLLECT_LIMIT = 600_000
+const START_LIMIT = 60_000
+const LOOK = 500
 /** Rounds of bcrypt, as powers of two: every request pays them, and 256 random bits cannot be guessed anyway. */
 const COST = 4
 
@@ -79,14 +82,39 @@ export class ClusterRegistry {
   /** Gives back the room of layers that no image has any more. Nothing may be pushed meanwhile: it would take what is on its way for garbage. */
   async collect(signal: AbortSignal): Promise<void> {
     if (!this.#isDirty) return
+    const pod = await this.#pod()
     const command = ['registry', 'garbage-collect', '--delete-untagged', REGISTRY_CONFIG]
-    const { stream, ended } = await openExec(this.#client, await this.#pod(), { command, container: REGISTRY, terminal: null, signal })
+    await this.#mark(pod, new Date().toISOString())
+    const { stream, ended } = await openExec(this.#client, pod, { command, container: REGISTRY, terminal: null, signal })
     stream.resume()
     const late = setTimeout(() => stream.destroy(), COLLECT_LIMIT)
     const { code, message } = await ended
     clearTimeout(late)
+    // The mark stays on one that may go on: `endCollection` ends it.
     if (code !== 0) throw new AppError('unavailable', `The registry of the cluster could not be cleaned: ${message}`)
+    await this.#mark(pod, null)
     this.#isDirty = false
+  }
+
+  /** Ends the cleaning that a server began which is not there any more, by a new pod: it would go on while this one builds. Nothing may be built meanwhile. */
+  async endCollection(signal: AbortSignal): Promise<void> {
+    const marked = (await this.#pods()).filter(({ metadata }) => metadata.annotations?.[annotations.cleanedSince] !== undefined)
+    if (marked.length === 0) return
+    const ended = { gracePeriodSeconds: 0, propagationPolicy: 'Background' }
+    for (const { metadata } of marked)
+      await this.#client.find('DELETE', pathTo({ kind: 'Pod', namespace: metadata.namespace ?? '', name: metadata.name }), {
+        body: { ...ended, preconditions: { uid: metadata.uid } },
+        signal,
+      })
+    const until = Date.now() + START_LIMIT
+    while (!(await this.#pods()).some((pod) => isReady(pod) && !marked.some((one) => one.metadata.uid === pod.metadata.uid))) {
+      if (Date.now() > until)
+        throw new AppError(
+          'unavailable',
+          `The registry of the cluster does not run again ${START_LIMIT / 1000} s after its cleaning was ended.`,
+        )
+      await pause(LOOK, undefined, { signal })
+    }
   }
 
   /** Kept while it is there: builders and proxies know it. */
@@ -100,12 +128,21 @@ export class ClusterRegistry {
   }
 
   async #pod(): Promise<KubeObject> {
-    const wanted = selector({ [labels.cluster]: this.#render.clusterId, app: REGISTRY })
-    const { namespace } = this.#to('Pod', REGISTRY)
-    const { items } = await this.#client.call<{ items: Pod[] }>('GET', `${pathOf('Pod', namespace)}?labelSelector=${wanted}`)
-    const ready = items.find((pod) => pod.status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'))
+    const ready = (await this.#pods()).find(isReady)
     if (ready) return ready
     throw new AppError('unavailable', 'The registry of the cluster does not run: see berth cluster check, and deploy the cluster again.')
+  }
+
+  async #pods(): Promise<Pod[]> {
+    const wanted = selector({ [labels.cluster]: this.#render.clusterId, app: REGISTRY })
+    const { namespace } = this.#to('Pod', REGISTRY)
+    return (await this.#client.call<{ items: Pod[] }>('GET', `${pathOf('Pod', namespace)}?labelSelector=${wanted}`)).items
+  }
+
+  async #mark({ metadata }: KubeObject, since: string | null): Promise<void> {
+    const body = { metadata: { annotations: { [annotations.cleanedSince]: since } } }
+    const path = pathTo({ kind: 'Pod', namespace: metadata.namespace ?? '', name: metadata.name })
+    await this.#client.call('PATCH', path, { type: 'application/merge-patch+json', body })
   }
 
   async #ask(method: 'HEAD' | 'DELETE', image: Image): Promise<number> {
@@ -123,3 +160,5 @@ export class ClusterRegistry {
     return { kind, namespace: systemNamespace(this.#render.clusterId.slice(0, 8)), name }
   }
 }
+
+const isReady = (pod: Pod): boolean => pod.status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false

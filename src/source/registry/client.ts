@@ -17,7 +17,7 @@ const MANIFESTS = [
 /** Where Docker Hub's registry lives. */
 const HUB_API = 'https://registry-1.docker.io'
 
-type RegistryImage = { repository: string; digest: string; insecure: boolean }
+type RegistryImage = { repository: string; digest: string; insecure: boolean; credentials: Credentials | null }
 export type Found = { repository: string; digest: string }
 
 type Tagged = { registryUrl: string; name: string; tag: string; credentials: Credentials | null }
@@ -31,15 +31,17 @@ export async function resolveTag(egress: Egress, image: Tagged): Promise<Found> 
   return { repository: `${hub ? 'docker.io' : base.host}/${name}`, digest }
 }
 
-const apiOf = (image: RegistryImage): string => {
+/** Asks about an image by its digest, as the user that is known. */
+async function askAbout(egress: Egress, method: 'HEAD' | 'DELETE', image: RegistryImage, headers: Record<string, string>): Promise<Text> {
   const slash = image.repository.indexOf('/')
   const host = `${image.insecure ? 'http' : 'https'}://${image.repository.slice(0, slash)}`
-  return `${host}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`
+  const at = { api: isHub(host) ? HUB_API : host, credentials: image.credentials }
+  return askAs(egress, at, method, `${at.api}/v2/${image.repository.slice(slash + 1)}/manifests/${image.digest}`, headers)
 }
 
 /** Deletes an image; one that is gone already is no error. Its layers go with the registry's own garbage collection. */
 export async function removeImage(egress: Egress, image: RegistryImage): Promise<void> {
-  const answer = await ask(egress, 'DELETE', apiOf(image), {})
+  const answer = await askAbout(egress, 'DELETE', image, {})
   if (answer.status === 405) throw new AppError('unsupported', 'The registry does not delete images: allow it in its configuration.')
   if (answer.status >= 400 && answer.status !== 404)
     throw new AppError('unavailable', `The registry answered ${answer.status} when asked to delete ${image.repository}@${image.digest}.`)
@@ -47,7 +49,7 @@ export async function removeImage(egress: Egress, image: RegistryImage): Promise
 
 /** Whether a registry still gives out an image. Throws `unavailable` where it cannot tell. */
 export async function hasImage(egress: Egress, image: RegistryImage): Promise<boolean> {
-  const answer = await ask(egress, 'HEAD', apiOf(image), { accept: MANIFESTS })
+  const answer = await askAbout(egress, 'HEAD', image, { accept: MANIFESTS })
   if (answer.status === 200) return true
   if (answer.status === 404) return false
   throw new AppError('unavailable', `The registry answered ${answer.status} when asked for ${image.repository}@${image.digest}.`)
@@ -55,14 +57,19 @@ export async function hasImage(egress: Egress, image: RegistryImage): Promise<bo
 
 const REMEDY = ': give it a user name and password (berth registry edit <name> --username <user> --password-stdin)'
 
-type At = { api: string; name: string; tag: string; credentials: Credentials | null }
+type At = { api: string; credentials: Credentials | null }
 
-async function fetchDigest(egress: Egress, at: At): Promise<string> {
+/** A registry says only when it is asked whether it wants to know who asks, and how. */
+async function askAs(egress: Egress, at: At, method: 'HEAD' | 'DELETE', url: string, headers: Record<string, string>): Promise<Text> {
+  const answer = await ask(egress, method, url, headers)
+  if (answer.status !== 401) return answer
+  const authorization = await authorizationFor(egress, at, answer.headers['www-authenticate'] ?? '')
+  return ask(egress, method, url, { ...headers, authorization })
+}
+
+async function fetchDigest(egress: Egress, at: At & { name: string; tag: string }): Promise<string> {
   const url = `${at.api}/v2/${at.name}/manifests/${encodeURIComponent(at.tag)}`
-  const head = (authorization?: string): Promise<Text> =>
-    ask(egress, 'HEAD', url, { accept: MANIFESTS, ...(authorization ? { authorization } : {}) })
-  let answer = await head()
-  if (answer.status === 401) answer = await head(await authorizationFor(egress, at, answer.headers['www-authenticate'] ?? ''))
+  const answer = await askAs(egress, at, 'HEAD', url, { accept: MANIFESTS })
   if (answer.status === 404) throw new AppError('invalid', `The registry has no image ${at.name} with the tag ${at.tag}.`)
   if (answer.status === 401 || answer.status === 403)
     throw new AppError(

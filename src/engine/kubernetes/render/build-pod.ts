@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { FOLDERS } from '../../../build/buildkit/workbench.ts'
 import { systemNamespace, type KubernetesOptions } from '../../../model/cluster.ts'
 import { annotations, labels } from '../label.ts'
 import type { KubeObject } from '../object.ts'
@@ -15,7 +16,7 @@ export type BuildPodRequest = {
 }
 
 export const BUILD_CONTAINER = 'buildkit'
-const DOCKER_CONFIG = '/etc/berth'
+const OWN_CONFIG = '/etc/berth'
 export const SOCKET = 'unix:///work/run/buildkitd.sock'
 
 /** Part of a core that a build asks for at least: what it may use is its limit, and nodes are not kept free for it. */
@@ -76,19 +77,19 @@ function renderSpec(request: BuildPodRequest, options: KubernetesOptions): Recor
         volumeMounts: [
           { name: 'work', mountPath: '/work' },
           { name: 'secrets', mountPath: '/work/secrets' },
-          ...(options.ownRegistry ? [{ name: 'registry', mountPath: DOCKER_CONFIG, readOnly: true }] : []),
+          { name: 'docker', mountPath: options.ownRegistry ? OWN_CONFIG : FOLDERS.docker, readOnly: options.ownRegistry !== null },
         ],
-        // Where buildctl finds the password of the cluster's own registry: what a Dockerfile runs sees another file system.
-        ...(options.ownRegistry ? { env: [{ name: 'DOCKER_CONFIG', value: DOCKER_CONFIG }] } : {}),
+        // Where buildctl finds the password of the registry: what a Dockerfile runs sees another file system.
+        env: [{ name: 'DOCKER_CONFIG', value: options.ownRegistry ? OWN_CONFIG : FOLDERS.docker }],
       },
     ],
     ...(options.rootlessBuilds ? { securityContext: { fsGroup: 1000 } } : {}),
     volumes: [
       { name: 'work', emptyDir: {} },
       { name: 'secrets', emptyDir: { medium: 'Memory', sizeLimit: '16Mi' } },
-      ...(options.ownRegistry
-        ? [{ name: 'registry', secret: { secretName: REGISTRY, items: [{ key: 'config.json', path: 'config.json' }] } }]
-        : []),
+      options.ownRegistry
+        ? { name: 'docker', secret: { secretName: REGISTRY, items: [{ key: 'config.json', path: 'config.json' }] } }
+        : { name: 'docker', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     ],
   }
 }
