@@ -257,5 +257,5 @@ function isShort(application: Application, observation: Observation): boolean {
   )
 }
 
-const differs = (a: Observation, b: Observation): boolean =>
-  JSON.stringify([a.instances, a.evidence, a.blocked, a.drift]) !== JSON.stringify([b.instances, b.evidence, b.blocked, b.drift])
+/** Whether people would be told something else. */
+const differs = (a: Observation, b: Observation): boolean => JSON.stringify({ ...a, at: '' }) !== JSON.stringify({ ...b, at: '' })

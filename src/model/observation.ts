@@ -8,12 +8,17 @@ export type Observation = {
   evidence: Evidence[]
   /** What keeps instances from coming into being at all (a quota, say). */
   blocked?: Waiting[]
+  /** Of what changes the number of instances, where something does. */
+  scaler?: Scaler | null
   /** Things that somebody else removed or changed since they were applied. */
   drift?: string[]
 }
 
 /** What somebody waits for, in the engine's own words: a reason in one word, and its message. */
 export type Waiting = { reason: string; message: string; since: string }
+
+/** `blind`: it does not know what the instances use, so their number stays. `most`: it would have more than it may. `message`: in the engine's words. */
+export type Scaler = { state: 'scales' | 'blind' | 'most'; limit: number; message: string }
 
 export type InstanceState = 'starting' | 'ready' | 'unready' | 'stopping' | 'exited'
 
@@ -38,7 +43,17 @@ export type Instance = {
   waiting?: Waiting | null
 }
 
-export type Exit = { code: number; outOfMemory: boolean; signal: string | null; at: string; startedAt: string | null; byHand: boolean }
+export type Exit = {
+  code: number
+  outOfMemory: boolean
+  signal: string | null
+  at: string
+  startedAt: string | null
+  /** Somebody else than Berth or its engine ended it. */
+  byHand: boolean
+  /** What its liveness probe found, where that ended it. */
+  liveness: string | null
+}
 
 export type Evidence = { at: string; kind: string; instance: string | null; message: string }
 

@@ -1,8 +1,9 @@
 import type { Application } from '../model/application.ts'
 import { instanceCount } from '../model/application.ts'
 import type { Deployment, Explanation, Part } from '../model/deployment.ts'
-import type { Instance, Observation } from '../model/observation.ts'
+import type { Instance, Observation, Scaler } from '../model/observation.ts'
 import { explainExit, explainInstances } from './explain/instances.ts'
+import { explainScaling } from './explain/scaling.ts'
 import { explainWaiting } from './explain/waiting.ts'
 
 /** How the last action on an application stands: from its part alone. */
@@ -13,7 +14,7 @@ export type Outcome = {
 
 export type Health = 'none' | 'starting' | 'running' | 'warning' | 'error' | 'stopping' | 'stopped'
 
-export type Condition = { type: 'Deployed' | 'Available' | 'Stable'; status: boolean; reason: string; message: string }
+export type Condition = { type: 'Deployed' | 'Available' | 'Stable' | 'Scaling'; status: boolean; reason: string; message: string }
 
 export type ApplicationStatus = {
   outcome: Outcome
@@ -39,7 +40,14 @@ export function statusOf(of: {
     outcome,
     health,
     freshness: freshnessOf(of.application, of.releasedAt),
-    conditions: conditionsOf({ outcome, health, failure, trouble, unrest: unrestIn(of.observation, of.releasedAt) }),
+    conditions: conditionsOf({
+      outcome,
+      health,
+      failure,
+      trouble,
+      unrest: unrestIn(of.observation, of.releasedAt),
+      scaler: of.observation?.scaler ?? null,
+    }),
     explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble,
   }
 }
@@ -90,9 +98,16 @@ function unrestIn(observation: Observation | undefined, releasedAt: Date | null)
   return explainWaiting(waiting, `The instance ${evicted.instance ?? ''}`)?.explanation ?? null
 }
 
-type Judged = { outcome: Outcome; health: Health; failure: Explanation | null; trouble: Explanation | null; unrest: Explanation | null }
+type Judged = {
+  outcome: Outcome
+  health: Health
+  failure: Explanation | null
+  trouble: Explanation | null
+  unrest: Explanation | null
+  scaler: Scaler | null
+}
 
-function conditionsOf({ outcome, health, failure, trouble, unrest }: Judged): Condition[] {
+function conditionsOf({ outcome, health, failure, trouble, unrest, scaler }: Judged): Condition[] {
   const deployed = outcome.progress === 'succeeded'
   return [
     {
@@ -108,5 +123,6 @@ function conditionsOf({ outcome, health, failure, trouble, unrest }: Judged): Co
       message: trouble?.message ?? '',
     },
     { type: 'Stable', status: unrest === null, reason: unrest?.reason ?? 'NoRestarts', message: unrest?.message ?? '' },
+    ...(scaler ? [{ type: 'Scaling' as const, ...explainScaling(scaler) }] : []),
   ]
 }

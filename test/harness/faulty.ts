@@ -7,17 +7,21 @@ import type { Duplex } from 'node:stream'
 import type { KubernetesAccess } from '../../src/model/kubeconfig.ts'
 import { firstAuthority, localCertificate } from '../../src/wire/certificate.ts'
 
-export type Faulty = { access: KubernetesAccess; faults: { refused: number; broken: number; dropped: number }; stop: () => void }
+export type Faulty = {
+  access: KubernetesAccess
+  faults: { refused: number; broken: number; dropped: number; expired: number }
+  stop: () => void
+}
 
-/** An API server that is in trouble: a real one behind a proxy which refuses, fails or drops every third call, and cuts every watch after two seconds. */
+/** An API server that is in trouble: a real one behind a proxy which refuses, fails or drops every third call, cuts every watch after two seconds, and knows nothing any more of where every fifth one left off. */
 export async function faultyApi(real: KubernetesAccess): Promise<Faulty> {
   const folder = mkdtempSync(join(tmpdir(), 'berth-faulty-'))
   const authority = await firstAuthority(folder)
   const { chain, key } = await localCertificate(folder, 'localhost', authority)
   const { host, hostname, port } = new URL(real.server)
   const agent = new Agent({ keepAlive: true, ca: real.authority ?? undefined })
-  const faults = { refused: 0, broken: 0, dropped: 0 }
-  let calls = 0
+  const faults = { refused: 0, broken: 0, dropped: 0, expired: 0 }
+  let [calls, watches] = [0, 0]
   const server = createServer({ cert: chain, key }, (incoming, outgoing) => {
     const turn = ++calls % 9
     if (turn === 0) {
@@ -36,6 +40,12 @@ export async function faultyApi(real: KubernetesAccess): Promise<Faulty> {
       return
     }
     const { method, url: path, headers } = incoming
+    if (path?.includes('watch=') && ++watches % 5 === 0) {
+      faults.expired++
+      const expired = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' }
+      outgoing.end(`${JSON.stringify({ type: 'ERROR', object: expired })}\n`)
+      return
+    }
     const through = request({ agent, method, host: hostname, port, path, headers: { ...headers, host } }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
       answer.pipe(outgoing)

@@ -163,11 +163,21 @@ describe('a Git repository becomes a live application', () => {
     await server.client.put(`/application/${app.id}/advancedSettings`, { 'build.timeout_max_sec': null })
   })
 
+  test('a build that needs more memory than it may have is told as that', async () => {
+    await server.client.put(`/application/${app.id}/advancedSettings`, { 'build.ram_max_in_gib': 1 })
+    repository.commit({ Dockerfile: `FROM debian:bookworm-slim\nRUN perl -e 'my @a; push @a, "x" x 10000000 for 1..300'\n` })
+    await push()
+    expect((await explain()).explanation?.message).toContain('ram_max_in_gib')
+    await server.client.put(`/application/${app.id}/advancedSettings`, { 'build.ram_max_in_gib': null })
+  })
+
   test('an instance killed by hand shows within 2 s, is started again, and the reason is named', async () => {
     say('back again')
     repository.commit({ Dockerfile: dockerfile })
     await push()
     expect(await settled(server.client, app.id)).toBe('DEPLOYED')
+    // What was seen of the rollout may be told a moment later: it is not to be taken for what the kill does.
+    await until('it to run', 5, async () => (await explain()).health === 'running')
     ground.kill(ground.instances(app)[0] ?? '', app)
     const killed = Date.now()
     await until(

@@ -108,11 +108,14 @@ describe('probes', () => {
     const live = async (): Promise<number> => (await ask(await urlOf(app), server.info.caFile, { path: '/live' })).status
     expect(await live()).toBe(503)
     await until('it to be restarted', 20, async () => (await live()) === 200)
-    await until('the restart to be counted', 10, async () =>
-      (await server.client.get<{ conditions: { type: string; status: boolean }[] }>(`/service/${app.id}/explain`)).conditions.some(
-        (one) => one.type === 'Stable' && !one.status,
-      ),
-    )
+    type Conditions = { conditions: { type: string; status: boolean; reason: string; message: string }[] }
+    const stable = async () =>
+      (await server.client.get<Conditions>(`/service/${app.id}/explain`)).conditions.find((one) => one.type === 'Stable')
+    await until('the restart to be counted', 10, async () => (await stable())?.status === false)
+    expect(await stable()).toMatchObject({
+      reason: 'LivenessFailed',
+      message: expect.stringMatching(/its liveness probe failed: .*answered 503/) as string,
+    })
   })
 })
 

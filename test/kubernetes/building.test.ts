@@ -73,6 +73,7 @@ describe('a builder on the cluster', () => {
       'find',
       '/work/source',
       '/work/secrets',
+      '/work/docker',
       '/work/output',
       '-mindepth',
       '1',
@@ -103,6 +104,18 @@ describe('a builder on the cluster', () => {
     expect(await push(app, repository)).toMatch(/^Starting the builder/)
     await until('it to be gone', 10, () => Promise.resolve(builders('busy').length === 0))
     expect(builders('idle')).toEqual(before)
+  })
+
+  test('that writes more than it may is ended, and the build says so', async () => {
+    const greedy = new Repository('greedy', {
+      Dockerfile: `FROM debian:bookworm-slim\nRUN perl -e 'open my $f, ">", "/x"; print $f "x" x 1048576 for 1..1500; close $f; sleep 100'\n`,
+    })
+    const other = await createHello(server.client, place.environmentId, { name: 'greedy' })
+    await server.client.put(`/application/${other.id}/advancedSettings`, { 'build.ephemeral_storage_in_gib': 1 })
+    await greedy.push(remoteUrl(server, place.environmentId, 'greedy'))
+    expect(await settled(server.client, other.id, 90)).toBe('BUILD_ERROR')
+    const { explanation } = await server.client.get<{ explanation: { message: string } }>(`/service/${other.id}/explain`)
+    expect(explanation.message).toContain('build.ephemeral_storage_in_gib')
   })
 
   test('makes room for an instance that fits on no node beside it', async () => {

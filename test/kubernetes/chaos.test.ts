@@ -12,7 +12,7 @@ import { pushImage } from '../harness/image.ts'
 import { ask, underLoad } from '../harness/load.ts'
 import { TestServer, until, type Place } from '../harness/server.ts'
 
-type Explained = { health: string; explanation: { reason: string; message: string } | null }
+type Explained = { health: string; conditions: { type: string; reason: string }[]; explanation: { reason: string; message: string } | null }
 
 let server: TestServer
 let place: Place
@@ -95,6 +95,40 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('the cluster itself breaks'
     expect(requests).toBeGreaterThan(10)
   })
 
+  test('its autoscalers do not learn what instances use: people are told, and when the most instances run that may', async () => {
+    const busy = { min_running_instances: 1, max_running_instances: 2, ports: [], entrypoint: 'perl', arguments: ['-e', '1 while 1'] }
+    const metrics = (count: number): void =>
+      void kubectl('scale', 'deployment', 'metrics-server', '--namespace=kube-system', `--replicas=${count}`)
+    metrics(0)
+    try {
+      const other = await createWeb(server.client, { ...place, image }, { name: 'busy', ...busy })
+      await act(server.client, { ...other, ...place }, { verb: 'deploy', expected: 'DEPLOYED' })
+      const scaling = async (): Promise<string | undefined> =>
+        (await server.client.get<Explained>(`/service/${other.id}/explain`)).conditions.find((one) => one.type === 'Scaling')?.reason
+      await until('it to be told', 60, async () => (await scaling()) === 'NoMetrics')
+      metrics(1)
+      await until('it to run as many as it may', 120, async () => (await scaling()) === 'AtMaximum')
+      expect(ground.instances(other)).toHaveLength(2)
+      await act(server.client, { ...other, ...place }, { verb: 'stop', expected: 'STOPPED' })
+    } finally {
+      metrics(1)
+    }
+  })
+
+  test('its load balancers get no address for a while: people are told, and nobody waits for it', async () => {
+    process.kill(processOf('loadbalancer'), 'SIGSTOP')
+    const ports = [{ internal_port: 9000, publicly_accessible: true, protocol: 'TCP', external_port: 19_100 }]
+    try {
+      const other = await createWeb(server.client, { ...place, image }, { name: 'stream', ports })
+      await act(server.client, { ...other, ...place }, { verb: 'deploy', expected: 'DEPLOYED' })
+      expect(await deploymentLog(server.client, place.environmentId)).toContain("has no address yet: the cluster's provider makes one")
+      process.kill(processOf('loadbalancer'), 'SIGCONT')
+      await until('it to have an address', 30, () => Promise.resolve(ground.streamAddress(other, 'tcp') !== ''))
+    } finally {
+      process.kill(processOf('loadbalancer'), 'SIGCONT')
+    }
+  })
+
   test('its node does not answer: people are told, and that it is over', async () => {
     process.kill(processOf('kubelet'), 'SIGKILL')
     try {
@@ -107,7 +141,7 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('the cluster itself breaks'
     await until('it to answer', 30, async () => (await body()) === 'hello')
   }, 360_000)
 
-  test('its API refuses, fails or drops a third of all calls and cuts every watch: it takes longer and ends well', async () => {
+  test('its API refuses, fails or drops a third of all calls, cuts every watch and forgets where some were: it takes longer and ends well', async () => {
     const { access, faults, stop } = await faultyApi(parseKubeconfig(kubeconfig()))
     try {
       const troubled = await server.place('kubernetes', { kubeconfig: kubeconfigOf(access, 'faulty'), domain: 'faulty.test' })
@@ -116,7 +150,7 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('the cluster itself breaks'
       const other = await createWeb(server.client, { ...troubled, image }, { min_running_instances: 2, max_running_instances: 2 })
       await act(server.client, { ...other, ...troubled }, { verb: 'deploy', expected: 'DEPLOYED', seconds: 150 })
       await act(server.client, { ...other, ...troubled }, { verb: 'restart-service', expected: 'RESTARTED', seconds: 150 })
-      expect(Math.min(faults.refused, faults.broken, faults.dropped)).toBeGreaterThan(5)
+      expect(Math.min(faults.refused, faults.broken, faults.dropped, faults.expired)).toBeGreaterThan(5)
       await server.client.delete(`/environment/${troubled.environmentId}`)
       await until('it to be gone', 90, () =>
         Promise.resolve(kubectl('get', 'namespaces', '--selector', `berth/environment=${troubled.environmentId}`, '--output=name') === ''),

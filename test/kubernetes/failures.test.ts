@@ -1,78 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ctr, debianImage, digestOf, kubectl, kubectlApply, registryName } from '../harness/cluster.ts'
-import { createRegistry, deployCluster, deploymentLog, quick, type Service } from '../harness/deploy.ts'
-import { ground } from '../harness/ground.ts'
-import { pushImage } from '../harness/image.ts'
+import { ctr, digestOf, kubectl, kubectlApply, registryName } from '../harness/cluster.ts'
+import { createRegistry, deployCluster } from '../harness/deploy.ts'
 import { startRegistry } from '../harness/registry.ts'
-import { TestServer, until, workFolder, type Place } from '../harness/server.ts'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { until, type Place, type TestServer } from '../harness/server.ts'
+import { Trials, pushOwnImage, type App } from '../harness/trials.ts'
 
-type Explained = {
-  state: string
-  health: string
-  conditions: { type: string; status: boolean; reason: string; message: string }[]
-  explanation: { reason: string; message: string; evidence: string[]; remedy: string } | null
-}
-
+let trials: Trials
 let server: TestServer
 let place: Place
-let registryId: string
 let steady: App
-/** An application in an environment of its own: environments are deployed beside each other. */
-type App = Service & { environmentId: string }
-const namespace = (app: App): string =>
-  kubectl('get', 'namespaces', '--selector', `berth/environment=${app.environmentId}`, '--output', 'jsonpath={.items[0].metadata.name}')
-const explain = (app: Service): Promise<Explained> => server.client.get<Explained>(`/service/${app.id}/explain`)
-const state = async (app: Service): Promise<string> => (await server.client.get<{ state: string }>(`/container/${app.id}/status`)).state
-const forever = ['-e', '$SIG{TERM} = sub { exit 0 }; sleep 1 while 1']
-
-async function create(name: string, more: Record<string, unknown> = {}, advanced: Record<string, unknown> = {}): Promise<App> {
-  const environment = await server.client.post<Service>(`/project/${place.projectId}/environment`, { name, cluster: place.clusterId })
-  const app = await server.client.post<Service>(`/environment/${environment.id}/container`, {
-    name,
-    registry_id: registryId,
-    image_name: 'library/debian',
-    tag: debianImage.tag,
-    healthchecks: {},
-    cpu: 20,
-    memory: 64,
-    entrypoint: 'perl',
-    arguments: forever,
-    ...more,
-  })
-  await server.client.put(`/container/${app.id}/advancedSettings`, { ...quick, ...advanced })
-  return { ...app, environmentId: environment.id }
-}
-
-async function deploy(app: Service, seconds = 90): Promise<string> {
-  await server.client.post(`/container/${app.id}/deploy`)
-  await until(`${app.name} to come to rest`, seconds, async () => /^(DEPLOYED|.*_ERROR)$/.test(await state(app)))
-  return state(app)
-}
-
-/** Deploys what must fail, removes it, and returns what people are told. */
-async function failing(
-  name: string,
-  more: Record<string, unknown>,
-  advanced: Record<string, unknown> = {},
-): Promise<Explained & { seconds: number }> {
-  const app = await create(name, more, advanced)
-  const begun = Date.now()
-  expect(await deploy(app), await deploymentLog(server.client, app.environmentId)).toMatch(/_ERROR$/)
-  const told = { ...(await explain(app)), seconds: (Date.now() - begun) / 1000 }
-  await server.client.delete(`/environment/${app.environmentId}`)
-  expect(told.explanation?.remedy.length).toBeGreaterThan(10)
-  return told
-}
-
-/** An image of its own, which differs from every other by a layer. */
-function image(name: string, registry: string): void {
-  const folder = workFolder(name)
-  writeFileSync(join(folder, 'name'), name)
-  writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nCOPY name /name\n')
-  pushImage(folder, { registry, name: `test/${name}`, tag: '1' })
-}
 
 /** Whether the cluster refuses a pod without a team by now: rules take a moment to be known to the API server. */
 function refuses(where: string): boolean {
@@ -85,34 +21,32 @@ function refuses(where: string): boolean {
 }
 
 beforeAll(async () => {
-  server = await TestServer.start()
-  place = await ground.place(server)
-  registryId = await createRegistry(server.client, place.organizationId, registryName)
-  expect(await digestOf(debianImage)).toMatch(/^sha256:/)
-  steady = await create('steady')
-  expect(await deploy(steady)).toBe('DEPLOYED')
+  trials = await Trials.begin()
+  ;({ server, place } = trials)
+  steady = await trials.create('steady')
+  expect(await trials.deploy(steady)).toBe('DEPLOYED')
 })
-afterAll(() => server.remove())
+afterAll(() => trials.end())
 
 describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', () => {
   test('a crash loop, after three exits', async () => {
-    const told = await failing('crash', { arguments: ['-e', 'print "boom\n"; exit 7'] })
+    const told = await trials.failing('crash', { arguments: ['-e', 'print "boom\n"; exit 7'] })
     expect(told.explanation).toMatchObject({ reason: 'CrashLoop', message: expect.stringContaining('exit code 7') as string })
   })
 
   test('too little memory', async () => {
-    const told = await failing('hungry', { cpu: 500, memory: 32, arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'] })
+    const told = await trials.failing('hungry', { cpu: 500, memory: 32, arguments: ['-e', 'my @a; push @a, "x" x 1000000 while 1'] })
     expect(told.explanation?.reason).toBe('OutOfMemory')
   })
 
   test('an image that was removed from its registry', async () => {
-    const app = await create('gone')
+    const app = await trials.create('gone')
     await server.client
       .put(`/container/${app.id}`, { ...(await server.client.get<object>(`/container/${app.id}`)), tag: 'never' })
       .catch(() => undefined)
-    expect(await deploy(app)).toBe('BUILD_ERROR')
-    expect((await explain(app)).explanation?.message).toContain('has no image library/debian with the tag never')
-    await server.client.delete(`/environment/${app.environmentId}`)
+    expect(await trials.deploy(app)).toBe('BUILD_ERROR')
+    expect((await trials.explain(app)).explanation?.message).toContain('has no image library/debian with the tag never')
+    await trials.remove(app)
   })
 
   test('a registry that Berth reaches and the nodes do not', async () => {
@@ -120,9 +54,9 @@ describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', (
     const other = await startRegistry(address)
     try {
       const name = `${address}:${other.port}`
-      image('far', name)
+      pushOwnImage('far', name)
       const id = await createRegistry(server.client, place.organizationId, name)
-      const told = await failing('far', { registry_id: id, image_name: 'test/far', tag: '1' })
+      const told = await trials.failing('far', { registry_id: id, image_name: 'test/far', tag: '1' })
       expect(told.explanation?.reason).toBe('RegistryUnreachable')
       expect(told.explanation?.evidence.join('\n')).toContain('HTTP response to HTTPS')
     } finally {
@@ -131,36 +65,36 @@ describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', (
   })
 
   test('an image that its registry does not have any more when a node needs it', async () => {
-    image('vanished', registryName)
-    const app = await create('vanished', { image_name: 'test/vanished', tag: '1' })
-    expect(await deploy(app)).toBe('DEPLOYED')
+    pushOwnImage('vanished', registryName)
+    const app = await trials.create('vanished', { image_name: 'test/vanished', tag: '1' })
+    expect(await trials.deploy(app)).toBe('DEPLOYED')
     const repository = `${registryName}/test/vanished`
     const digest = await digestOf({ repository, tag: '1' })
     await fetch(`http://${registryName}/v2/test/vanished/manifests/${digest}`, { method: 'DELETE' })
-    const pod = kubectl('get', 'pods', '--namespace', namespace(app), '--selector', `berth/application=${app.id}`, '--output=name')
+    const pod = kubectl('get', 'pods', '--namespace', trials.namespace(app), '--selector', `berth/application=${app.id}`, '--output=name')
     for (const one of ctr('images', 'ls', '-q')
       .split('\n')
       .filter((name) => name.startsWith(repository)))
       ctr('images', 'rm', '--sync', one)
-    kubectl('delete', pod, '--namespace', namespace(app), '--wait=false')
-    await until('it to be told', 60, async () => (await explain(app)).explanation?.reason === 'ImageNotFound')
-    expect((await explain(app)).explanation?.message).toContain('does not exist in its registry')
-    await server.client.delete(`/environment/${app.environmentId}`)
+    kubectl('delete', pod, '--namespace', trials.namespace(app), '--wait=false')
+    await until('it to be told', 60, async () => (await trials.explain(app)).explanation?.reason === 'ImageNotFound')
+    expect((await trials.explain(app)).explanation?.message).toContain('does not exist in its registry')
+    await trials.remove(app)
   })
 
   test('too many temporary files: it is evicted, and people know after it was replaced', async () => {
-    const app = await create('files', {
+    const app = await trials.create('files', {
       cpu: 300,
       ephemeral_storage_in_gib: 1,
       arguments: ['-e', 'sleep 5; open my $f, ">", "/tmp/x"; print $f "x" x 1048576 for 1..1300; close $f; sleep 1 while 1'],
     })
-    expect(await deploy(app)).toBe('DEPLOYED')
-    const stable = async () => (await explain(app)).conditions.find((one) => one.type === 'Stable')
+    expect(await trials.deploy(app)).toBe('DEPLOYED')
+    const stable = async () => (await trials.explain(app)).conditions.find((one) => one.type === 'Stable')
     await until('it to be told', 120, async () => (await stable())?.status === false)
     expect(await stable()).toMatchObject({ reason: 'Evicted', message: expect.stringContaining('ephemeral local storage') as string })
-    await until('it to run again', 60, async () => (await explain(app)).health === 'running')
+    await until('it to run again', 60, async () => (await trials.explain(app)).health === 'running')
     expect(await stable()).toMatchObject({ reason: 'Evicted' })
-    await server.client.delete(`/environment/${app.environmentId}`)
+    await trials.remove(app)
   })
 
   test('a readiness probe that nobody answers, with what it found', async () => {
@@ -172,7 +106,7 @@ describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', (
       success_threshold: 1,
       failure_threshold: 1,
     }
-    const told = await failing('deaf', {
+    const told = await trials.failing('deaf', {
       ports: [{ internal_port: 8080, publicly_accessible: false, protocol: 'TCP' }],
       healthchecks: { readiness_probe: probe },
     })
@@ -183,7 +117,7 @@ describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', (
   })
 
   test('no node with the labels', async () => {
-    const told = await failing('labels', {}, { 'deployment.affinity.node.required': { 'example.com/disk': 'ssd' } })
+    const told = await trials.failing('labels', {}, { 'deployment.affinity.node.required': { 'example.com/disk': 'ssd' } })
     expect(told.explanation).toMatchObject({ reason: 'NoMatchingNode', message: expect.stringContaining('1 of 1 nodes') as string })
   })
 
@@ -191,22 +125,22 @@ describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', (
     ['CPU', { cpu: 64_000 }, 'NoCpu'],
     ['memory', { memory: 1_000_000 }, 'NoMemory'],
   ])('no node with the %s', async (what, more, reason) => {
-    expect((await failing(what.toLowerCase(), more)).explanation?.reason).toBe(reason)
+    expect((await trials.failing(what.toLowerCase(), more)).explanation?.reason).toBe(reason)
   })
 
   test('no GPU, before anything is tried', async () => {
-    await expect(create('gpu', { gpu: 1 })).rejects.toThrow(/No node of this cluster has GPUs/)
+    await expect(trials.create('gpu', { gpu: 1 })).rejects.toThrow(/No node of this cluster has GPUs/)
   })
 
   test('a service account that does not exist, before anything is changed', async () => {
-    const told = await failing('account', {}, { 'security.service_account_name': 'robot' })
+    const told = await trials.failing('account', {}, { 'security.service_account_name': 'robot' })
     expect(told.explanation?.message).toContain('robot does not exist in the namespace')
   })
 })
 
 describe('what cannot heal', () => {
   test('ends at once: a program that is not there, by its name', async () => {
-    const told = await failing('nothing', { entrypoint: '/no/such/program', arguments: [] })
+    const told = await trials.failing('nothing', { entrypoint: '/no/such/program', arguments: [] })
     expect(told.explanation).toMatchObject({ reason: 'CommandNotFound', message: expect.stringContaining('/no/such/program') as string })
     expect(told.seconds).toBeLessThan(20)
   })
@@ -227,8 +161,8 @@ describe('what the cluster itself forbids or lacks', () => {
       },
     )
     try {
-      await until('the rule to hold', 30, () => Promise.resolve(refuses(namespace(steady))))
-      const told = await failing('denied', {})
+      await until('the rule to hold', 30, () => Promise.resolve(refuses(trials.namespace(steady))))
+      const told = await trials.failing('denied', {})
       expect(told.explanation).toMatchObject({
         reason: 'AdmissionDenied',
         message: expect.stringContaining('every pod needs a team') as string,
@@ -236,7 +170,7 @@ describe('what the cluster itself forbids or lacks', () => {
       expect(told.seconds).toBeLessThan(20)
     } finally {
       kubectl('delete', 'validatingadmissionpolicybinding/berth-test-team', 'validatingadmissionpolicy/berth-test-team')
-      await until('the rule to be gone', 30, () => Promise.resolve(!refuses(namespace(steady))))
+      await until('the rule to be gone', 30, () => Promise.resolve(!refuses(trials.namespace(steady))))
     }
   })
 
@@ -247,11 +181,11 @@ describe('what the cluster itself forbids or lacks', () => {
       await deployCluster(server.client, place)
     }
     await limit({ cpu: 100 })
-    const told = await failing('quota', { cpu: 200 })
+    const told = await trials.failing('quota', { cpu: 200 })
     expect(told.explanation).toMatchObject({ reason: 'QuotaExceeded', message: expect.stringContaining('requests.cpu') as string })
     expect(told.seconds).toBeLessThan(20)
     await limit(null)
-    expect(kubectl('get', 'resourcequotas', '--namespace', namespace(steady), '--output=name')).toBe('')
+    expect(kubectl('get', 'resourcequotas', '--namespace', trials.namespace(steady), '--output=name')).toBe('')
   })
 
   test('a volume of which nobody makes the class', async () => {
@@ -261,12 +195,12 @@ describe('what the cluster itself forbids or lacks', () => {
     const put = (storage_class: string) =>
       server.client.put(base, { name, region: 'on-premise', cloud_provider: 'ON_PREMISE', storage_class })
     await put('nowhere')
-    const told = await failing('volume', { storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] })
+    const told = await trials.failing('volume', { storage: [{ type: 'FAST_SSD', size: 4, mount_point: '/data' }] })
     await put('')
     expect(told.explanation?.reason).toBe('VolumePending')
   })
 
   test('and what served all the while still does', async () => {
-    expect(await explain(steady)).toMatchObject({ health: 'running', explanation: null })
+    expect(await trials.explain(steady)).toMatchObject({ health: 'running', explanation: null })
   })
 })

@@ -142,6 +142,14 @@ describe('a cluster joins', () => {
     expect((await berth('cluster', 'delete', 'dead', '--yes', '--forget')).code).toBe(0)
   })
 
+  test('a gateway class that the cluster does not have is told when it is deployed', async () => {
+    const odd = await add({ name: 'odd', kubeconfig: kubeconfig(), gateway_class: 'nowhere' })
+    const { code, out, err } = await berth('cluster', 'deploy', 'odd', '--wait')
+    expect(code).not.toBe(0)
+    expect(out + err).toContain('no GatewayClass nowhere that is accepted')
+    await server.client.delete(`${base()}/${odd.id}?deleteMode=DELETE_QOVERY_CONFIG`)
+  })
+
   test('what it must not be is refused with the field', async () => {
     await expect(add({ name: 'x', kubeconfig: '' })).rejects.toThrow(/kubeconfig: expected a kubeconfig/)
     await expect(add({ name: 'x', kubeconfig: kubeconfig(), domain: 'UPPER' })).rejects.toThrow(/^domain: /)

@@ -3,6 +3,9 @@ import type { Application } from '../../src/model/application.ts'
 import type { Instance, Observation, Waiting } from '../../src/model/observation.ts'
 import { explainInstances } from '../../src/status/explain/instances.ts'
 import { explainScheduling, obstaclesIn } from '../../src/status/explain/scheduling.ts'
+import { scalerOf } from '../../src/engine/kubernetes/scaler.ts'
+import type { KubeObject } from '../../src/engine/kubernetes/object.ts'
+import { explainScaling } from '../../src/status/explain/scaling.ts'
 import { explainWaiting, isOver } from '../../src/status/explain/waiting.ts'
 import { statusOf } from '../../src/status/status.ts'
 import { verdictOn, type Awaited } from '../../src/status/verdict.ts'
@@ -145,8 +148,46 @@ describe('a rollout', () => {
   })
 
   test('of which an instance is stopping is not sick', () => {
-    const exit = { code: 0, outOfMemory: false, signal: null, at, startedAt: at, byHand: false }
+    const exit = { code: 0, outOfMemory: false, signal: null, at, startedAt: at, byHand: false, liveness: null }
     expect(explainInstances(seen([instance({ state: 'ready' }), instance({ name: 'old', state: 'stopping', lastExit: exit })]))).toBeNull()
+  })
+})
+
+describe('an autoscaler', () => {
+  const autoscaler = (...conditions: object[]): KubeObject => ({
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'x' },
+    spec: { maxReplicas: 4 },
+    status: { conditions },
+  })
+  const told = (...conditions: object[]) => {
+    const scaler = scalerOf([autoscaler(...conditions)])
+    return scaler && explainScaling(scaler)
+  }
+  const blind = { type: 'ScalingActive', status: 'False', reason: 'FailedGetResourceMetric', message: 'no metrics returned' }
+
+  test('that does not know what instances use says so, with who would tell it', () => {
+    expect(told(blind)).toMatchObject({
+      status: false,
+      reason: 'NoMetrics',
+      message: expect.stringMatching(/no metrics returned.*metrics-server/) as string,
+    })
+  })
+
+  test('at its maximum says how many that are', () => {
+    const limited = (reason: string) => ({ type: 'ScalingLimited', status: 'True', reason })
+    expect(told(limited('TooManyReplicas'))).toMatchObject({
+      status: false,
+      reason: 'AtMaximum',
+      message: expect.stringContaining('4') as string,
+    })
+    expect(told(limited('TooFewReplicas'))).toMatchObject({ status: true })
+  })
+
+  test('of a stopped application, or that has said nothing yet, is no trouble', () => {
+    expect(told({ ...blind, reason: 'ScalingDisabled' })).toMatchObject({ status: true })
+    expect(scalerOf([])).toBeNull()
   })
 })
 
@@ -172,7 +213,7 @@ describe('what made an instance start again', () => {
       message: expect.stringMatching(/^The instance old: .*ephemeral local storage/) as string,
     })
     expect(stable(replaced, '2026-01-02T00:00:00Z')).toMatchObject({ status: true })
-    const lastExit = { code: 137, outOfMemory: true, signal: 'SIGKILL', at, startedAt: at, byHand: false }
+    const lastExit = { code: 137, outOfMemory: true, signal: 'SIGKILL', at, startedAt: at, byHand: false, liveness: null }
     expect(stable(seen([instance({ state: 'ready', restarts: 1, lastExit })]), at)).toMatchObject({ status: false, reason: 'OutOfMemory' })
     expect(stable(seen([instance({ state: 'ready' })]), at)).toMatchObject({ status: true, reason: 'NoRestarts' })
   })

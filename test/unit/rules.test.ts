@@ -199,7 +199,7 @@ describe('probes', () => {
 })
 
 describe('explanations', () => {
-  const exit = { code: 1, outOfMemory: false, signal: null, at: '', startedAt: null, byHand: false }
+  const exit = { code: 1, outOfMemory: false, signal: null, at: '', startedAt: null, byHand: false, liveness: null }
   test.each([
     [{ ...exit, outOfMemory: true, code: 137 }, 'OutOfMemory', /Raise memory/],
     [{ ...exit, byHand: true, code: 137 }, 'KilledFromOutside', /berth app stop/],

@@ -6,6 +6,7 @@ import { AppError, messageOf } from '../../model/error.ts'
 import type { Image } from '../../model/image.ts'
 import { dockerConfigOf, type PullAccess } from '../../model/registry.ts'
 import { Secret } from '../../model/secret.ts'
+import { buildFailure, errorIn, reasonIn } from '../failure.ts'
 import type { Builder, BuildRequest } from '../port.ts'
 import { FOLDERS, type Ended, type Workbench, type Workbenches } from './workbench.ts'
 
@@ -21,6 +22,9 @@ export type BuildkitSettings = {
   exists: (image: { repository: string; digest: string }) => Promise<boolean>
   remove: (image: { repository: string; digest: string }) => Promise<void>
 }
+
+/** Milliseconds that it may take to be known why a workbench is gone. */
+const FATE_LIMIT = 10_000
 
 type Options = { signal: AbortSignal; onLine: (line: string) => void }
 
@@ -49,7 +53,7 @@ export class BuildkitBuilder implements Builder {
       void this.#tidy(workbench, request)
       return image
     } catch (error) {
-      const fate = options.signal.aborted || late.aborted ? null : await workbench?.fate().catch(() => null)
+      const fate = options.signal.aborted || late.aborted ? null : await workbench?.fate(0).catch(() => null)
       await workbench?.leave('ended').catch(() => undefined /* It ends by itself at its deadline. */)
       if (options.signal.aborted) throw new AppError('conflict', 'The build was canceled.')
       if (late.aborted)
@@ -94,7 +98,7 @@ export class BuildkitBuilder implements Builder {
       }),
       signal,
     )
-    if (ended.code !== 0) throw await this.#failureOf(workbench, ended, { lines: last, access })
+    if (ended.code !== 0) throw await this.#failureOf(workbench, ended, { lines: last, access, ...request.limits })
     const metadata = JSON.parse(await workbench.read(`${FOLDERS.output}/metadata.json`)) as Record<string, unknown>
     const digest = metadata['containerimage.digest']
     if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
@@ -172,21 +176,23 @@ export class BuildkitBuilder implements Builder {
     }
   }
 
-  /** Out of memory, no space, a registry that takes nothing, and a build that just fails are different things. */
-  async #failureOf(workbench: Workbench, ended: Ended, of: { lines: string[]; access: PullAccess | null }): Promise<AppError> {
-    const fate = await workbench.fate().catch((error: unknown) => messageOf(error))
-    const said = reasonIn(of.lines) ?? (ended.message || 'no output')
+  /** What became of the workbench says more than what it said last. */
+  async #failureOf(
+    workbench: Workbench,
+    ended: Ended,
+    of: { lines: string[]; access: PullAccess | null; memoryGib: number },
+  ): Promise<AppError> {
+    // A build that broke off without a word was ended with its workbench, which is told a moment later.
+    const wait = errorIn(of.lines) === undefined ? FATE_LIMIT : 0
+    const fate = await workbench.fate(wait).catch((error: unknown) => messageOf(error))
     if (fate) return new AppError('invalid', `The build failed: ${fate}`)
-    if (/no space left on device/i.test(said))
-      return new AppError('invalid', `The build failed: its disk is full (build.ephemeral_storage_in_gib): ${said}`)
-    if (/exit code: 137|signal: killed/i.test(said))
-      return new AppError('invalid', `The build failed: a step ran out of memory (build.ram_max_in_gib): ${said}`)
+    const said = of.lines.length > 0 ? reasonIn(of.lines) : ended.message || 'no output'
     if (/failed to push .*(401|403|denied|unauthorized|authorization|no basic auth)/i.test(said))
       return new AppError(
         'invalid',
         `The image was built and cannot be pushed to ${this.#settings.registry.name}: ${refusal(of.access)} (${said})`,
       )
-    return new AppError('invalid', `The build failed: ${said}`)
+    return buildFailure(said, of)
   }
 }
 
@@ -209,9 +215,4 @@ function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', stop, { once: true })
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
-}
-
-function reasonIn(lines: string[]): string | undefined {
-  const said = lines.findLast((line) => /^(ERROR|error)[: ]|executor failed|failed to solve/.test(line))
-  return (said ?? lines.at(-1))?.replace(/^(ERROR|error): /, '').slice(0, 500)
 }

@@ -10,8 +10,8 @@ export type Workbench = {
   /** Runs buildctl with these arguments, which never stand in a URL; its lines as they come. */
   buildctl(argv: string[], onLine: (line: string) => void): Promise<Ended>
   read(file: string): Promise<string>
-  /** Why it is not there any more, in words: out of memory, out of disk, its node gone; null while it is. */
-  fate(): Promise<string | null>
+  /** Why it is not there any more, in words: out of memory, out of disk, its node gone; null while it is. `wait`: milliseconds that the answer may take to be known. */
+  fate(wait: number): Promise<string | null>
   /** Ends it, or keeps it for the next build of the same application: what that build unpacks, reads and writes is gone then, BuildKit's cache stays. */
   leave(how: 'ended' | 'kept'): Promise<void>
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { delimiter, join } from 'node:path'
 import { AppError } from '../../model/error.ts'
 import type { Image } from '../../model/image.ts'
+import { buildFailure, reasonIn } from '../failure.ts'
 import type { Builder, BuildRequest } from '../port.ts'
 import { enforceLimits } from './cgroup.ts'
 
@@ -156,7 +157,7 @@ export class DockerBuilder implements Builder {
     if (run.signal.aborted) throw new AppError('conflict', 'The build was canceled.')
     if (timedOut)
       throw new AppError('invalid', `The build took longer than ${run.limits.timeout} s (build.timeout_max_sec) and was stopped.`)
-    if (code !== 0) throw new AppError('invalid', `The build failed: ${reasonIn(last)}`)
+    if (code !== 0) throw buildFailure(reasonIn(last), run.limits)
   }
 
   #environment(): Record<string, string> {
@@ -217,9 +218,4 @@ function eachLine(child: ChildProcess, onLine: (line: string) => void): void {
     })
     stream?.once('end', () => rest !== '' && onLine(rest))
   }
-}
-
-function reasonIn(lines: string[]): string {
-  const said = lines.findLast((line) => /^(ERROR|error)[: ]|executor failed|failed to solve/.test(line))
-  return (said ?? lines.at(-1) ?? 'no output').replace(/^ERROR: /, '').slice(0, 500)
 }

@@ -1,10 +1,11 @@
 import { AppError } from '../../model/error.ts'
-import type { Evidence, Exit, Instance, Observation } from '../../model/observation.ts'
+import type { Evidence, Instance, Observation } from '../../model/observation.ts'
 import { targetName, type Place, type Target } from '../../model/workload.ts'
 import type { Duplex } from 'node:stream'
 import type { ApplyContext, Capabilities, Engine, EngineStep, Inspection, LogLine, Terminal, Usage } from '../port.ts'
 import type { DockerClient } from './client.ts'
 import { watchEvents } from './events.ts'
+import { Fates } from './fates.ts'
 import { Instances, type AddressBook } from './instances.ts'
 import { filters, labels, runtimeIn } from './label.ts'
 import { chosen, openExec, openForward } from './exec.ts'
@@ -31,10 +32,7 @@ export class DockerEngine implements Engine, Inspection {
   readonly #instances: Instances
   readonly #routes: RouteBook
   readonly #prober: Prober
-  readonly #stopping = new Set<string>()
-  readonly #killed = new Set<string>()
-  readonly #exits = new Map<string, Exit>()
-  readonly #restarts = new Map<string, number>()
+  readonly #fates = new Fates()
   readonly #evidence = new Map<string, Evidence[]>()
   readonly #changed = new Set<string>()
   readonly #owners = new Map<string, string>()
@@ -115,7 +113,7 @@ export class DockerEngine implements Engine, Inspection {
 
   async revive(place: Place, target: Target): Promise<void> {
     const name = targetName(place, target)
-    this.#restarts.set(name, (this.#restarts.get(name) ?? 0) + 1)
+    this.#fates.set(name, { restarts: this.#fates.of(name).restarts + 1 })
     await this.#instances.startAgain(name)
   }
 
@@ -169,15 +167,10 @@ export class DockerEngine implements Engine, Inspection {
       exec: (command: string[], seconds: number) => this.#instances.exec(name, command, seconds),
     }
     const known = previous?.state === 'ready' && previous.startedAt === found.State.StartedAt
-    const verdict = running && !this.#stopping.has(name) ? this.#prober.watch(probed, known) : undefined
+    const fate = this.#fates.of(name)
+    const verdict = running && !fate.stopping ? this.#prober.watch(probed, known) : undefined
     if (!verdict) this.#prober.forget(name)
-    return observeInstance(found, {
-      verdict,
-      stopping: this.#stopping.has(name),
-      killed: this.#killed.has(name),
-      restarts: this.#restarts.get(name) ?? 0,
-      exit: this.#exits.get(name) ?? previous?.lastExit ?? null,
-    })
+    return observeInstance(found, { ...fate, verdict, exit: fate.exit ?? previous?.lastExit ?? null })
   }
 
   /** What is known of an instance goes with it: one of the same name may come back when a failed release returns to the old one. */
@@ -185,7 +178,7 @@ export class DockerEngine implements Engine, Inspection {
     const gone: string[] = []
     const onStopping = (name: string): void => {
       gone.push(name)
-      this.#stopping.add(name)
+      this.#fates.set(name, { stopping: true })
       this.#prober.forget(name)
       this.#touch(step.place.applicationId)
     }
@@ -196,17 +189,20 @@ export class DockerEngine implements Engine, Inspection {
 
   #forget(name: string): void {
     this.#prober.forget(name)
-    for (const known of [this.#stopping, this.#killed, this.#exits, this.#restarts, this.#owners]) known.delete(name)
+    this.#fates.forget(name)
+    this.#owners.delete(name)
   }
 
   #onEvent(event: { application: string; name: string; action: string; exitCode: number | null; at: string }): void {
     const { application, name, action } = event
-    if (action === 'kill' && !this.#stopping.has(name)) this.#killed.add(name)
-    if (action === 'start') this.#killed.delete(name)
+    const { stopping, killed, liveness } = this.#fates.of(name)
+    if (action === 'kill' && !stopping) this.#fates.set(name, { killed: true })
+    if (action === 'start') this.#fates.set(name, { killed: false, liveness: null })
     if (action === 'die' && event.exitCode !== null) {
-      const byHand = this.#killed.has(name)
-      this.#exits.set(name, { code: event.exitCode, outOfMemory: false, signal: null, at: event.at, startedAt: null, byHand })
-      if (!this.#stopping.has(name))
+      const byHand = killed && liveness === null
+      const exit = { code: event.exitCode, outOfMemory: false, signal: null, at: event.at, startedAt: null, byHand, liveness }
+      this.#fates.set(name, { exit })
+      if (!stopping)
         this.#note(application, {
           at: event.at,
           kind: 'exit',
@@ -220,14 +216,14 @@ export class DockerEngine implements Engine, Inspection {
 
   async #revive(name: string, message: string): Promise<void> {
     const application = this.#owners.get(name)
-    if (!application || this.#stopping.has(name)) return
+    if (!application || this.#fates.of(name).stopping) return
     this.#note(application, {
       at: new Date().toISOString(),
       kind: 'liveness',
       instance: name,
       message: `${name} is restarted, its liveness probe failed: ${message}`,
     })
-    this.#restarts.set(name, (this.#restarts.get(name) ?? 0) + 1)
+    this.#fates.set(name, { liveness: message, restarts: this.#fates.of(name).restarts + 1 })
     await this.#instances.restart(name, LIVENESS_GRACE).catch((error: unknown) => {
       if (!(error instanceof AppError)) throw error
     })

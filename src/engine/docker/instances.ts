@@ -5,6 +5,7 @@ import type { PullAccess } from '../../model/registry.ts'
 import { targetName, type Place, type Target, type Workload } from '../../model/workload.ts'
 import type { ApplyContext } from '../port.ts'
 import { frames, type DockerClient } from './client.ts'
+import { NOTHING_KNOWN } from './fates.ts'
 import { hostRoutes } from './host-routes.ts'
 import { filters, labels, placeLabels, runtimeIn, targetIn } from './label.ts'
 import { nameOf, observeInstance, type Inspected } from './observe.ts'
@@ -184,7 +185,7 @@ export class Instances {
     }
     const lines = await this.#lastLines(name).catch(() => '')
     const ended = (await this.#docker.find<Inspected>('GET', `/containers/${name}/json`)) ?? found
-    const exit = observeInstance(ended, { verdict: undefined, stopping: false, killed: false, restarts: 0, exit: null }).lastExit
+    const exit = observeInstance(ended, { ...NOTHING_KNOWN, verdict: undefined }).lastExit
     await context.keep({ instance: name, lines, exit })
     await this.#docker.find('DELETE', `/containers/${name}?force=true&v=true`)
     await this.#book.release(place.environmentId, name)

@@ -1,4 +1,5 @@
 import type { Exit, Instance } from '../../model/observation.ts'
+import type { Fate } from './fates.ts'
 import { targetIn } from './label.ts'
 import type { Verdict } from './prober.ts'
 
@@ -29,8 +30,7 @@ export const nameOf = (found: Inspected): string => found.Name.replace(/^\//, ''
 export const addressIn = (found: Inspected): string | null =>
   Object.values(found.NetworkSettings.Networks)[0]?.IPAMConfig?.IPv4Address ?? null
 
-/** What this process knows beyond Docker: Docker forgets an exit code once the container runs again. `killed`: somebody else than Berth sent a signal. */
-export type Seen = { verdict: Verdict | undefined; stopping: boolean; killed: boolean; restarts: number; exit: Exit | null }
+export type Seen = Fate & { verdict: Verdict | undefined }
 
 /** What Docker says of a container, as a neutral instance. */
 export function observeInstance(found: Inspected, seen: Seen): Instance {
@@ -58,7 +58,7 @@ function stateOf(found: Inspected, seen: { verdict: Verdict | undefined; stoppin
 
 const SIGNALS: Record<number, string> = { 130: 'SIGINT', 134: 'SIGABRT', 137: 'SIGKILL', 139: 'SIGSEGV', 143: 'SIGTERM' }
 
-function exitOf(found: Inspected, { killed, exit }: Seen): Exit | null {
+function exitOf(found: Inspected, { killed, liveness, exit }: Seen): Exit | null {
   const { State } = found
   if (State.Running && !State.Restarting) return exit
   if (State.FinishedAt === NEVER) return null
@@ -68,6 +68,7 @@ function exitOf(found: Inspected, { killed, exit }: Seen): Exit | null {
     signal: SIGNALS[State.ExitCode] ?? null,
     at: State.FinishedAt,
     startedAt: State.StartedAt === NEVER ? null : State.StartedAt,
-    byHand: killed,
+    byHand: killed && liveness === null,
+    liveness,
   }
 }

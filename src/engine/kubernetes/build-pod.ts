@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Readable } from 'node:stream'
 import type { Ended, Workbench } from '../../build/buildkit/workbench.ts'
 import { AppError } from '../../model/error.ts'
@@ -7,6 +8,8 @@ import { openExec } from './exec.ts'
 import { pathTo, type Condition, type KubeObject, type Reference } from './object.ts'
 import { BUILD_CONTAINER, SOCKET } from './render/build-pod.ts'
 
+/** Milliseconds between two looks at a pod. */
+const LOOK = 200
 /** Bytes that xargs may give to one program; the kernel's own limit is 2 MiB for all and 128 KiB for one argument. */
 const ARGUMENTS_LIMIT = 1_500_000
 
@@ -74,7 +77,16 @@ export class BuildPod implements Workbench {
     return ended
   }
 
-  async fate(): Promise<string | null> {
+  async fate(wait: number): Promise<string | null> {
+    const until = Date.now() + wait
+    for (;;) {
+      const known = await this.#fate()
+      if (known !== null || Date.now() >= until) return known
+      await pause(LOOK)
+    }
+  }
+
+  async #fate(): Promise<string | null> {
     const pod = await this.#client.find<BuilderPod>('GET', pathTo(this.#reference))
     if (!pod) return 'the builder was removed.'
     const terminated = pod.status.containerStatuses?.[0]?.state.terminated

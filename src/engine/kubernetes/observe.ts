@@ -1,11 +1,13 @@
-import type { Evidence, Exit, Instance, Observation, Waiting } from '../../model/observation.ts'
+import type { Evidence, Instance, Observation, Waiting } from '../../model/observation.ts'
 import { shortened } from '../../model/text.ts'
 import { timeOf, type KubeEvent } from './cache.ts'
+import { exitOf, isStartFailure, type Terminated } from './exits.ts'
 import { labels, rolloutIn } from './label.ts'
 import type { Condition, KubeObject } from './object.ts'
+import { probeIn } from './probes.ts'
 import { CONTAINER } from './render/name.ts'
+import { scalerOf } from './scaler.ts'
 
-type Terminated = { exitCode: number; reason?: string; message?: string; finishedAt?: string; startedAt?: string }
 type State = { waiting?: { reason?: string; message?: string }; running?: { startedAt?: string }; terminated?: Terminated }
 type ContainerStatus = { name: string; ready: boolean; restartCount: number; image: string; state: State; lastState: State }
 type Pod = KubeObject & {
@@ -36,6 +38,7 @@ export function observeApplication(seen: Seen): Observation {
     instances: instances.sort((a, b) => a.generation - b.generation || a.index - b.index),
     evidence: evidenceOf(pods, instances, seen),
     blocked: blockedIn(seen),
+    scaler: scalerOf(seen.objects),
   }
 }
 
@@ -81,7 +84,7 @@ function observePod(pod: Pod, index: number, seen: Seen): Instance {
     restarts: status?.restartCount ?? 0,
     image: pod.spec.containers.find((one) => one.name === CONTAINER)?.image ?? '',
     address: pod.status.podIP ?? null,
-    lastExit: exitOf(status, events),
+    lastExit: exitOf(status?.state.terminated ?? status?.lastState.terminated, events),
     probe: state === 'ready' ? null : probeIn(events, startedAt),
     waiting: state === 'ready' || state === 'stopping' ? null : waitingOf(pod, status, { events, previous, seen }),
   }
@@ -96,28 +99,6 @@ function stateOf(pod: Pod, status: ContainerStatus | undefined, previous: Instan
 }
 
 const conditionOf = (pod: Pod, type: string): Condition | undefined => pod.status.conditions?.find((one) => one.type === type)
-
-const SIGNALS: Record<number, string> = { 130: 'SIGINT', 134: 'SIGABRT', 137: 'SIGKILL', 139: 'SIGSEGV', 143: 'SIGTERM' }
-
-/** A kill that neither memory nor a liveness probe explains came from outside. */
-function exitOf(status: ContainerStatus | undefined, events: KubeEvent[]): Exit | null {
-  const last = status?.state.terminated ?? status?.lastState.terminated
-  if (!last?.finishedAt || isStartFailure(last)) return null
-  const begun = Date.parse(last.startedAt ?? '') || 0
-  const unlively = events.some((event) => /^(Liveness|Startup) probe failed/.test(event.message) && timeOf(event) >= begun)
-  const outOfMemory = last.reason === 'OOMKilled'
-  return {
-    code: last.exitCode,
-    outOfMemory,
-    signal: SIGNALS[last.exitCode] ?? null,
-    at: last.finishedAt,
-    startedAt: last.startedAt ?? null,
-    byHand: last.exitCode === 137 && !outOfMemory && !unlively,
-  }
-}
-
-/** The program never ran: the runtime's words say why. */
-const isStartFailure = (last: Terminated): boolean => last.reason === 'StartError' || last.reason === 'ContainerCannotRun'
 
 /** What keeps a pod from running, in Kubernetes' words; `since` goes on while it is the same kind of trouble. */
 function waitingOf(
@@ -152,6 +133,8 @@ function troubleOf(pod: Pod, status: ContainerStatus | undefined, { events, seen
     return { reason: waiting.reason, message: waiting.message ?? '' }
   const lost = events.findLast((event) => event.reason === 'NodeNotReady')
   if (lost && conditionOf(pod, 'Ready')?.status !== 'True') return { reason: 'NodeNotReady', message: pod.spec.nodeName ?? lost.message }
+  const hook = events.findLast((event) => event.reason === 'FailedPostStartHook')
+  if (waiting?.reason === 'CrashLoopBackOff' && hook) return { reason: 'PostStartHookError', message: hook.message }
   if (waiting?.reason === 'CrashLoopBackOff' || status?.state.running) return null
   const mount = events.findLast((event) => event.reason === 'FailedMount' || event.reason === 'FailedAttachVolume')
   return mount ? { reason: mount.reason, message: mount.message } : null
@@ -165,20 +148,6 @@ function volumeTrouble(seen: Seen): Trouble | null {
     if (event) return { reason: event.reason, message: event.message }
   }
   return null
-}
-
-/** `Readiness probe failed: …` as Docker's prober words it. */
-function probeIn(events: KubeEvent[], startedAt: string | null): string | null {
-  const begun = startedAt === null ? 0 : Date.parse(startedAt)
-  const failed = events.findLast((event) => event.reason === 'Unhealthy' && timeOf(event) >= begun)
-  if (!failed) return null
-  const text = failed.message.replace(/^(Readiness|Liveness|Startup) probe (failed|errored)( and resulted in .*?)?: /, '').trim()
-  const status = /statuscode: (\d+)/.exec(text)
-  if (status) return `answered ${status[1]}`
-  const refused = /dial tcp [^:]*:(\d+): connect: connection refused/.exec(text)
-  if (refused) return `nothing listens on port ${refused[1]}`
-  if (/deadline exceeded|timed out|timeout/i.test(text)) return 'took longer than it may'
-  return text.slice(0, 300) || 'it ended with a failure'
 }
 
 /** What keeps pods from being made at all: the newest template's failure. A StatefulSet says it only in events. */

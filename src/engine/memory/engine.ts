@@ -121,7 +121,7 @@ export class MemoryEngine implements Engine, Inspection, Provisioning {
     const at = new Date().toISOString()
     Object.assign(instance, {
       state: 'exited',
-      lastExit: { code: 137, outOfMemory: false, signal: 'SIGKILL', at, startedAt: instance.startedAt, byHand: true },
+      lastExit: { code: 137, outOfMemory: false, signal: 'SIGKILL', at, startedAt: instance.startedAt, byHand: true, liveness: null },
     })
     application.evidence.push({
       at,
@@ -165,7 +165,15 @@ export class MemoryEngine implements Engine, Inspection, Provisioning {
       Object.assign(instance, {
         state: 'exited',
         restarts: 3,
-        lastExit: { code: 1, outOfMemory: false, signal: null, at: new Date().toISOString(), startedAt: null, byHand: false },
+        lastExit: {
+          code: 1,
+          outOfMemory: false,
+          signal: null,
+          at: new Date().toISOString(),
+          startedAt: null,
+          byHand: false,
+          liveness: null,
+        },
       })
     else this.#becomeReady(workload.place.applicationId, instance)
   }

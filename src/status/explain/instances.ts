@@ -70,6 +70,14 @@ export function explainExit(name: string, exit: Exit, restarts: number): Explana
       message: `The instance ${name} used more memory than it has and was killed (out of memory, exit code ${exit.code})${times}.`,
       remedy: 'Raise memory, or make the application use less.',
     }
+  if (exit.liveness)
+    return {
+      ...base,
+      reason: 'LivenessFailed',
+      message: `The instance ${name} was ended because its liveness probe failed: ${exit.liveness}${times}. It is started again.`,
+      remedy:
+        'Make it answer its liveness probe. Where it only needs longer, raise initial_delay_seconds, timeout_seconds or failure_threshold.',
+    }
   if (exit.byHand)
     return {
       ...base,

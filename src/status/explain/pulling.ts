@@ -29,8 +29,9 @@ export const pullRows: Row[] = [
     message: /\b401\b|\b403\b|unauthorized|authorization failed|pull access denied|insufficient_scope|denied/i,
     tell: () => ({
       reason: 'ImageAccessDenied',
-      message: 'The registry does not give the image out without credentials.',
-      remedy: 'Give the registry credentials, or make the image public.',
+      message: 'The registry does not give the image out to the nodes: it asks for credentials, or does not take those that it was given.',
+      remedy:
+        'Give it its user name and password (berth registry edit <name> --password-stdin), then deploy again; or make the image public.',
     }),
     patience: 4,
   },

@@ -83,6 +83,16 @@ const rows: Row[] = [
     patience: 10,
   },
   {
+    reason: /^PostStartHookError$/,
+    tell: (message) => ({
+      reason: 'HookFailed',
+      message: `Its post-start command failed, and it is ended for that: ${quoted(message)}.`,
+      remedy:
+        'Change deployment.lifecycle.post_start_exec_command: it runs in the instance right after its start, and must end with exit code 0.',
+    }),
+    patience: 4,
+  },
+  {
     reason: failedCreate,
     message: /exceeded quota/i,
     tell: (message) => ({

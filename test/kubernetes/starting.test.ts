@@ -1,0 +1,134 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ctr, kubectl } from '../harness/cluster.ts'
+import { createRegistry } from '../harness/deploy.ts'
+import { pushImage } from '../harness/image.ts'
+import { startRegistry } from '../harness/registry.ts'
+import { until, workFolder } from '../harness/server.ts'
+import { Trials } from '../harness/trials.ts'
+
+let trials: Trials
+beforeAll(async () => (trials = await Trials.begin()))
+afterAll(() => trials.end())
+
+const probe = (type: object, more: Record<string, number> = {}) => ({
+  type,
+  initial_delay_seconds: 0,
+  period_seconds: 1,
+  timeout_seconds: 1,
+  success_threshold: 1,
+  failure_threshold: 1,
+  ...more,
+})
+const http = { http: { path: '/', scheme: 'HTTP', port: 8080 } }
+/** Answers every request with `answer`, after so many seconds. */
+const server = (answer: string, seconds: number): string[] => [
+  '-e',
+  `use IO::Socket::INET; my $l = IO::Socket::INET->new(LocalPort => 8080, Listen => 9, ReuseAddr => 1); while (my $c = $l->accept) { <$c>; sleep ${seconds}; print $c "HTTP/1.0 ${answer}\\r\\n\\r\\n"; close $c }`,
+]
+const ports = [{ internal_port: 8080, publicly_accessible: false, protocol: 'HTTP' }]
+
+describe.concurrent('an application that does not start', () => {
+  test.each<[what: string, name: string, more: Record<string, unknown>, reason: string, message: RegExp]>([
+    [
+      'words that were meant as a program and its arguments',
+      'words',
+      { entrypoint: 'npm start' },
+      'CommandNotFound',
+      /npm start: executable file not found/,
+    ],
+    [
+      'a file that is not executable',
+      'not-executable',
+      { entrypoint: '/etc/os-release' },
+      'CommandNotFound',
+      /os-release: permission denied/,
+    ],
+    [
+      'a program that ends well instead of running on',
+      'ends',
+      { arguments: ['-e', 'exit 0'] },
+      'Ended',
+      /ended by itself without an error/,
+    ],
+    [
+      'a readiness probe that is answered with 404',
+      'not-found',
+      { ports, arguments: server('404 Not Found', 0), healthchecks: { readiness_probe: probe(http) } },
+      'NotReady',
+      /answered 404/,
+    ],
+    [
+      'a readiness probe that is answered too late',
+      'slow',
+      { ports, arguments: server('200 OK', 3), healthchecks: { readiness_probe: probe(http) } },
+      'NotReady',
+      /took longer than it may/,
+    ],
+    [
+      'a liveness probe that gives up on it before it is ready',
+      'unlively',
+      { ports, healthchecks: { readiness_probe: probe(http), liveness_probe: probe({ tcp: { port: 8080 } }, { failure_threshold: 2 }) } },
+      'LivenessFailed',
+      /its liveness probe failed: nothing listens on port 8080/,
+    ],
+  ])('because of %s', async (_what, name, more, reason, message) => {
+    const { explanation } = await trials.failing(name, more)
+    expect(explanation).toMatchObject({ reason, message: expect.stringMatching(message) as string })
+  })
+
+  test('because its post-start command fails', async () => {
+    const { explanation } = await trials.failing('hook', {}, { 'deployment.lifecycle.post_start_exec_command': ['perl', '-e', 'exit 3'] })
+    expect(explanation).toMatchObject({ reason: 'HookFailed', message: expect.stringContaining('post-start command failed') as string })
+  })
+
+  test('because its instances must be apart and there is one node', async () => {
+    const two = { min_running_instances: 2, max_running_instances: 2 }
+    const { explanation } = await trials.failing('apart', two, { 'deployment.antiaffinity.pod': 'Required' })
+    expect(explanation).toMatchObject({ reason: 'TooFewNodes', message: expect.stringContaining('1 of 1 nodes') as string })
+  })
+
+  test('because the password that its registry gives it out for has changed', async () => {
+    const locked = await startRegistry('127.0.0.1', { name: 'robot', password: 'canary-first' })
+    try {
+      const host = `127.0.0.1:${locked.port}`
+      const folder = workFolder('denied')
+      const auth = Buffer.from('robot:canary-first').toString('base64')
+      writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }))
+      writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nRUN touch /denied\n')
+      pushImage(folder, { registry: host, name: 'test/denied', tag: '1', config: folder })
+      const id = await createRegistry(trials.server.client, trials.place.organizationId, host)
+      const known = { name: 'locked', kind: 'GENERIC_CR', url: `http://${host}`, config: { username: 'robot', password: 'canary-first' } }
+      await trials.server.client.put(`/organization/${trials.place.organizationId}/containerRegistry/${id}`, known)
+      const app = await trials.create('denied', { registry_id: id, image_name: 'test/denied', tag: '1' })
+      expect(await trials.deploy(app)).toBe('DEPLOYED')
+      locked.setPassword('canary-second')
+      const images = ctr('images', 'ls', '-q')
+        .split('\n')
+        .filter((name) => name.startsWith(host))
+      for (const image of images) ctr('images', 'rm', '--sync', image)
+      kubectl('delete', 'pods', '--namespace', trials.namespace(app), '--selector', `berth/application=${app.id}`, '--wait=false')
+      await until('it to be told', 60, async () => (await trials.explain(app)).explanation?.reason === 'ImageAccessDenied')
+      await trials.remove(app)
+    } finally {
+      locked.stop()
+    }
+  })
+})
+
+describe('a cluster that forbids root', () => {
+  test('tells an image that runs as root what to add to it', async () => {
+    const { client } = trials.server
+    const base = `/organization/${trials.place.organizationId}/cluster/${trials.place.clusterId}`
+    const level = (pod_security: string) =>
+      client.put(base, { name: 'local', region: 'on-premise', cloud_provider: 'ON_PREMISE', pod_security })
+    await level('restricted')
+    try {
+      const { explanation } = await trials.failing('root', {})
+      expect(explanation).toMatchObject({ reason: 'RunsAsRoot', remedy: expect.stringContaining('USER 1000') as string })
+    } finally {
+      await level('baseline')
+    }
+  })
+})
