@@ -20,13 +20,13 @@ export async function credentialsOf(deps: Pick<Dependencies, 'db' | 'vault'>, re
   }
 }
 
-/** Who may push to a cluster's registry (`host[:port][/path]`), and ask it: whom the organization knows at its host; null where it knows nobody. */
+/** Who may push to a cluster's registry (`host[:port][/path]`), and ask it: whom the organization knows at its host; null where it knows nobody. A password that was given for HTTPS is never sent without it. */
 export async function pushAccessOf(
   deps: Pick<Dependencies, 'db' | 'vault'>,
   organizationId: string,
-  name: string,
+  { name, insecure }: { name: string; insecure: boolean },
 ): Promise<PullAccess | null> {
-  const registry = await findRegistryAt(deps.db, organizationId, isAt(name))
+  const registry = await findRegistryAt(deps.db, organizationId, (url) => isAt(name)(url) && !(insecure && url.startsWith('https:')))
   const credentials = registry && (await credentialsOf(deps, registry))
   return credentials ? { ...credentials, registry: configNameOf(registry.url) } : null
 }

@@ -90,7 +90,7 @@ function builderOf(
     return new BuildkitBuilder({ workbenches: pods, registry: { name: pull, push, insecure: true }, access, scratch, ...asked })
   }
   if (name === null) return null
-  const access = () => pushAccessOf(of, cluster.organization_id, name)
+  const access = () => pushAccessOf(of, cluster.organization_id, { name, insecure })
   return new BuildkitBuilder({
     workbenches: pods,
     registry: { name, push: name, insecure },
