@@ -3,11 +3,16 @@ import { AppError, messageOf } from '../model/error.ts'
 import { planReturn } from '../plan/rollout.ts'
 import { fence } from '../store/deployment.ts'
 import { updatePart } from '../store/part.ts'
+import { mayHaveSaid, withLastWords } from '../status/explain/last-words.ts'
 import { findStep } from '../store/step.ts'
 import { RolloutFailure } from './await-ready.ts'
 import type { Dependencies } from './dependencies.ts'
 import { workloadOf } from './release.ts'
 import { once, runSteps, type PartContext, type PartResult, type PartRun, type Serving } from './steps.ts'
+
+/** Lines of all instances that are looked through for the last ones of one, and milliseconds that this may take. */
+const LOOKED_AT = 200
+const LOG_LIMIT = 3000
 
 type GivenUp = { serving: Serving; explanation: Explanation | null }
 
@@ -19,12 +24,13 @@ export async function giveUp(deps: Dependencies, context: PartContext, run: Part
 async function giveUpInTurn(deps: Dependencies, context: PartContext, run: PartRun, of: GivenUp): Promise<PartResult> {
   const state = of.explanation === null ? 'canceled' : 'failed'
   const calm: PartRun = { ...run, signal: new AbortController().signal }
-  await once(deps, calm, 'failed', () => Promise.resolve(of.explanation))
+  // Before anything goes: its instances take their logs with them.
+  const explanation = await once(deps, calm, 'failed', async () => of.explanation && lastWords(calm, of.explanation))
   run.log.write(
     run.part.applicationId,
     state === 'failed' ? 'DeploymentError' : 'Canceled',
-    of.explanation?.message ?? 'Canceled',
-    of.explanation,
+    explanation?.message ?? 'Canceled',
+    explanation,
   )
   const touched = await findStep(deps.db, {
     deploymentId: run.part.deploymentId,
@@ -41,10 +47,24 @@ async function giveUpInTurn(deps: Dependencies, context: PartContext, run: PartR
   await calm.log.flush()
   await deps.db.transaction().execute(async (tx) => {
     await fence(tx, run.part.deploymentId, run.epoch)
-    await updatePart(tx, run.part, { state, explanation: of.explanation })
+    await updatePart(tx, run.part, { state, explanation })
   })
   context.adapters.poke()
   return state
+}
+
+/** What the instance that failed wrote last belongs to the evidence. */
+async function lastWords(run: PartRun, explanation: Explanation): Promise<Explanation> {
+  if (!mayHaveSaid(explanation)) return explanation
+  const lines: string[] = []
+  try {
+    const how = { follow: false, tail: LOOKED_AT, signal: AbortSignal.timeout(LOG_LIMIT) }
+    for await (const line of run.adapters.inspection.logs(run.place, how))
+      if (explanation.message.includes(line.instance)) lines.push(run.log.redact(line.message))
+  } catch {
+    // Then there is nothing more to say.
+  }
+  return withLastWords(explanation, lines)
 }
 
 async function goBack(deps: Dependencies, run: PartRun, serving: Serving): Promise<void> {

@@ -105,10 +105,10 @@ export class Trials {
   }
 }
 
-/** Pushes an image of its own, `test/<name>:1`, which differs from every other by a layer. */
+/** Pushes an image of its own, `test/<name>:1`, with an executable file in which its name stands. */
 export function pushOwnImage(name: string, registry: string): void {
   const folder = workFolder(name)
   writeFileSync(join(folder, 'name'), name)
-  writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nCOPY name /name\n')
+  writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nCOPY name /name\nRUN chmod 755 /name\n')
   pushImage(folder, { registry, name: `test/${name}`, tag: '1' })
 }

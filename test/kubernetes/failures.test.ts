@@ -32,6 +32,7 @@ describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', (
   test('a crash loop, after three exits', async () => {
     const told = await trials.failing('crash', { arguments: ['-e', 'print "boom\n"; exit 7'] })
     expect(told.explanation).toMatchObject({ reason: 'CrashLoop', message: expect.stringContaining('exit code 7') as string })
+    expect(told.explanation?.evidence).toContain('Log: boom')
   })
 
   test('too little memory', async () => {

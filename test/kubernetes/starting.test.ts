@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ctr, kubectl } from '../harness/cluster.ts'
+import { ctr, kubectl, registryName } from '../harness/cluster.ts'
 import { createRegistry } from '../harness/deploy.ts'
 import { pushImage } from '../harness/image.ts'
 import { startRegistry } from '../harness/registry.ts'
 import { until, workFolder } from '../harness/server.ts'
-import { Trials } from '../harness/trials.ts'
+import { Trials, pushOwnImage } from '../harness/trials.ts'
 
 let trials: Trials
 beforeAll(async () => (trials = await Trials.begin()))
@@ -76,6 +76,19 @@ describe.concurrent('an application that does not start', () => {
   ])('because of %s', async (_what, name, more, reason, message) => {
     const { explanation } = await trials.failing(name, more)
     expect(explanation).toMatchObject({ reason, message: expect.stringMatching(message) as string })
+  })
+
+  test('because its program was made for other processors', async () => {
+    pushOwnImage('foreign', registryName)
+    const { explanation } = await trials.failing('foreign', { image_name: 'test/foreign', tag: '1', entrypoint: '/name', arguments: [] })
+    expect(explanation).toMatchObject({ reason: 'WrongArchitecture', remedy: expect.stringContaining('other processors') as string })
+  })
+
+  test('because it writes to its image, which its settings forbid', async () => {
+    const writing = { arguments: ['-e', 'open my $f, ">", "/written" or die "cannot write: $!\n"; sleep 100'] }
+    const { explanation } = await trials.failing('writing', writing, { 'security.read_only_root_filesystem': true })
+    expect(explanation?.evidence.join()).toContain('Log: cannot write: Read-only file system')
+    expect(explanation?.remedy).toContain('security.read_only_root_filesystem')
   })
 
   test('because its post-start command fails', async () => {
