@@ -30,8 +30,8 @@ const folder = (name: string, of: { timeout: number; group: Group } & Project) =
 const everywhere = ['git-push', 'running', 'sources', 'durable', 'secrets', 'grpc', 'shell', 'releases'].map(
   (name) => `test/journeys/${name}.test.ts`,
 )
-/** What breaks the cluster, or counts what is left of it. */
-const alone = ['chaos', 'building'].map((name) => `test/kubernetes/${name}.test.ts`)
+/** What breaks the cluster, changes its nodes, or counts what is left of it. */
+const alone = ['chaos', 'building', 'placement', 'scale'].map((name) => `test/kubernetes/${name}.test.ts`)
 const onCluster = { timeout: 300_000, environment: { ENGINE: 'kubernetes' } }
 
 /** Journeys wait more than they work: two share the Docker Engine, the cluster and two cores. */

@@ -1,6 +1,6 @@
 import { applyMany } from '../test/harness/scale.ts'
 
-/** What many applications cost on one cluster, whose pods are held pending. */
+/** What many applications cost on one cluster, whose pods run on nodes that kwok plays. */
 const COUNT = Number(process.env['COUNT'] ?? 1000)
 
 const { applySeconds, callsPerApplication, seenSeconds, relistSeconds, cpuSeconds, heapMib } = await applyMany(COUNT)

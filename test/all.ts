@@ -65,7 +65,7 @@ async function prepareCluster(): Promise<boolean> {
   await run(cluster('down'), [])
   // Berth brings these two onto it by itself.
   if (!(await run(cluster('build'), ['core', 'certs', 'keda']))) throw new Error('cert-manager and KEDA could not be compiled: see above')
-  if (!(await run(cluster('up'), ['--with', 'gateway,storage,build'])))
+  if (!(await run(cluster('up'), ['--with', 'gateway,storage,build,kwok'])))
     throw new Error('the Kubernetes cluster could not be started: see above')
   return true
 }

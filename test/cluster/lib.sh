@@ -13,12 +13,13 @@ node=berth-node
 bridge=berth0
 node_ip=10.88.0.1
 pod_cidr=10.88.0.0/16
+simulated_cidr=10.88.128.1/17 # of pods that kwok plays; real ones get the lowest addresses
 service_cidr=10.96.0.0/16
 dns_ip=10.96.0.10
 lb_pool=10.90.0.0/24
 registry=$node_ip:5055 # pods, node and machine reach it under one name
 
-addons=(keda gateway certs storage build)
+addons=(keda gateway certs storage build kwok)
 
 # The folder a component is built from.
 folder() { case $1 in core) echo kubernetes ;; build) echo buildkit ;; *) echo "$1" ;; esac; }

@@ -59,6 +59,10 @@ export const processOf = (name: string): number => Number(readFileSync(join(STAT
 export const removeNamespaces = (clusterId: string): void =>
   void kubectl('delete', 'namespaces', '--selector', `berth/cluster=${clusterId}`, '--wait=false')
 
+/** Names of the namespaces of one of Berth's clusters that are still there; empty where there are none. */
+export const namespacesOf = (clusterId: string): string =>
+  kubectl('get', 'namespaces', '--selector', `berth/cluster=${clusterId}`, '--output=name')
+
 /** The digest that a tag of the registry has. */
 export async function digestOf(image: { repository: string; tag: string }): Promise<string> {
   const [host = '', ...path] = image.repository.split('/')

@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { ApplyContext } from '../../src/engine/port.ts'
 import type { KubernetesEngine } from '../../src/engine/kubernetes/engine.ts'
 import type { Place, Workload } from '../../src/model/workload.ts'
-import { removeNamespaces } from './cluster.ts'
+import { namespacesOf, removeNamespaces } from './cluster.ts'
 import { kubernetesEngine } from './kubernetes-engine.ts'
 import { until } from './server.ts'
+import { foreignArchitecture, simulateNodes } from './simulated.ts'
 import { place, workload } from './workload.ts'
 
+/** Pods of a simulated node, of which the scheduler fills some more than others. */
+const PER_NODE = 100
 /** Applications per namespace, and how many are applied at the same time, as environments are. */
 const PER_NAMESPACE = 50
 const AT_ONCE = 8
@@ -27,7 +30,7 @@ async function timed(work: () => Promise<void>): Promise<number> {
   return (performance.now() - begun) / 1000
 }
 
-/** Applies so many applications, whose pods no node takes, and sees them: by who applied them, and by an engine that has just started. */
+/** Applies so many applications, whose pods are on simulated nodes, and sees them run: by who applied them, and by an engine that has just started. */
 export async function applyMany(count: number): Promise<Scale> {
   const clusterId = randomUUID()
   const run = randomUUID().slice(0, 8)
@@ -41,11 +44,13 @@ export async function applyMany(count: number): Promise<Scale> {
       }),
       cpuMilli: 10,
       memoryMib: 16,
-      // No node of the test cluster has these processors: the pods stay where the scheduler leaves them.
-      architecture: process.arch === 'arm64' ? 'amd64' : 'arm64',
+      architecture: foreignArchitecture,
       scaling: { kind: 'fixed', instances: 1 },
     })
   })
+  const removeNodes = simulateNodes(
+    ...Array.from({ length: Math.ceil(count / PER_NODE) }, (_, index) => ({ name: `scale-${run}-${index}`, room: { pods: '200' } })),
+  )
   const stop = new AbortController()
   const context: ApplyContext = { signal: stop.signal, note: () => undefined, keep: () => Promise.resolve() }
   const first = kubernetesEngine(clusterId)
@@ -82,6 +87,9 @@ export async function applyMany(count: number): Promise<Scale> {
   } finally {
     stop.abort()
     removeNamespaces(clusterId)
+    // Not before: a pod of a node that is gone takes a while to go.
+    await until('the namespaces to be gone', 300, () => Promise.resolve(namespacesOf(clusterId) === ''))
+    removeNodes()
   }
 }
 
@@ -91,13 +99,13 @@ function follow(engine: KubernetesEngine, signal: AbortSignal): void {
   })()
 }
 
-/** Until each has its one instance, and what keeps it is known. */
+/** Until the one instance of each is ready. */
 const untilSeen = (engine: KubernetesEngine, places: Place[]): Promise<void> => {
   const rest = [...places]
   return until('all to be seen', 300, async () => {
     for (let one = rest.at(-1); one; one = rest.at(-1)) {
       const { instances } = await engine.observe(one, undefined)
-      if (instances[0]?.waiting?.reason !== 'Unschedulable') return false
+      if (instances[0]?.state !== 'ready') return false
       rest.pop()
     }
     return true

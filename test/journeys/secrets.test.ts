@@ -80,6 +80,16 @@ describe('a secret', () => {
     expect(await deploymentLog(server.client, place.environmentId)).toContain('***')
   })
 
+  test('is redacted in the last lines of a program that wrote it and failed', async () => {
+    repository.commit({
+      Dockerfile: 'FROM debian:bookworm-slim\nCMD ["perl", "-e", "$|=1; print qq(my token is $ENV{TOKEN}\\n); exit 3"]\n',
+    })
+    await push()
+    expect(await settled(server.client, app.id)).toBe('DEPLOYMENT_ERROR')
+    const { explanation } = await server.client.get<{ explanation: { evidence: string[] } }>(`/service/${app.id}/explain`)
+    expect(explanation.evidence).toContain('Log: my token is ***')
+  })
+
   test('declared ARGs get variables, others do not', async () => {
     await server.client.post('/variable', {
       key: 'COLOUR',

@@ -125,8 +125,9 @@ describe.concurrent('what Kubernetes says becomes cause, evidence and remedy', (
   test.each([
     ['CPU', { cpu: 64_000 }, 'NoCpu'],
     ['memory', { memory: 1_000_000 }, 'NoMemory'],
+    ['temporary storage', { ephemeral_storage_in_gib: 50_000 }, 'NoDisk'],
   ])('no node with the %s', async (what, more, reason) => {
-    expect((await trials.failing(what.toLowerCase(), more)).explanation?.reason).toBe(reason)
+    expect((await trials.failing(what.toLowerCase().replace(' ', '-'), more)).explanation?.reason).toBe(reason)
   })
 
   test('no GPU, before anything is tried', async () => {

@@ -4,7 +4,7 @@ import { applyMany } from '../harness/scale.ts'
 /** Applications: few here, many with `bin/test --long`. */
 const COUNT = process.env['LONG'] ? 1000 : 100
 
-test(
+test.skipIf(process.env['KUBECONFIG_FOR_TESTS'])(
   `${COUNT} applications are applied with few calls each, seen, and seen again by a server that has just started`,
   async () => {
     const { callsPerApplication } = await applyMany(COUNT)

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ctr, kubectl, registryName } from '../harness/cluster.ts'
-import { createRegistry } from '../harness/deploy.ts'
+import { createRegistry, deploymentLog } from '../harness/deploy.ts'
 import { pushImage } from '../harness/image.ts'
 import { startRegistry } from '../harness/registry.ts'
 import { until, workFolder } from '../harness/server.ts'
@@ -91,6 +91,29 @@ describe.concurrent('an application that does not start', () => {
     expect(explanation?.remedy).toContain('security.read_only_root_filesystem')
   })
 
+  test('because it listens on a port that takes root, and is not root', async () => {
+    const folder = workFolder('rootless')
+    writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nUSER 1000\n')
+    pushImage(folder, { registry: registryName, name: 'test/rootless', tag: '1' })
+    const listening = 'use IO::Socket::INET; IO::Socket::INET->new(LocalPort => 80, Listen => 1) or die "cannot bind: $!\\n"; sleep 100'
+    const { explanation } = await trials.failing('port', { image_name: 'test/rootless', tag: '1', cpu: 300, arguments: ['-e', listening] })
+    expect(explanation?.evidence.join()).toContain('Log: cannot bind: Permission denied')
+    expect(explanation?.remedy).toContain('below 1024')
+  })
+
+  test('because a variable of its is longer than the kernel takes', async () => {
+    const app = await trials.create('wordy')
+    await trials.server.client.post(`/container/${app.id}/environmentVariable`, { key: 'LONG', value: '€'.repeat(60_000) })
+    expect(await trials.deploy(app)).toBe('DEPLOYMENT_ERROR')
+    expect((await trials.explain(app)).explanation?.reason).toBe('VariableTooLong')
+    await trials.remove(app)
+  })
+
+  test('because its instances must be spread over zones and no node says its zone', async () => {
+    const { explanation } = await trials.failing('zones', {}, { 'deployment.topology_spread.zone': 'DoNotSchedule' })
+    expect(explanation).toMatchObject({ reason: 'NoZones', message: expect.stringContaining('1 of 1 nodes') as string })
+  })
+
   test('because its post-start command fails', async () => {
     const { explanation } = await trials.failing('hook', {}, { 'deployment.lifecycle.post_start_exec_command': ['perl', '-e', 'exit 3'] })
     expect(explanation).toMatchObject({ reason: 'HookFailed', message: expect.stringContaining('post-start command failed') as string })
@@ -106,16 +129,16 @@ describe.concurrent('an application that does not start', () => {
     const locked = await startRegistry('127.0.0.1', { name: 'robot', password: 'canary-first' })
     try {
       const host = `127.0.0.1:${locked.port}`
-      const folder = workFolder('denied')
+      const folder = workFolder('locked')
       const auth = Buffer.from('robot:canary-first').toString('base64')
       writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }))
-      writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nRUN touch /denied\n')
-      pushImage(folder, { registry: host, name: 'test/denied', tag: '1', config: folder })
+      writeFileSync(join(folder, 'Dockerfile'), 'FROM debian:bookworm-slim\nRUN touch /locked\n')
+      pushImage(folder, { registry: host, name: 'test/locked', tag: '1', config: folder })
       const id = await createRegistry(trials.server.client, trials.place.organizationId, host)
       const known = { name: 'locked', kind: 'GENERIC_CR', url: `http://${host}`, config: { username: 'robot', password: 'canary-first' } }
       await trials.server.client.put(`/organization/${trials.place.organizationId}/containerRegistry/${id}`, known)
-      const app = await trials.create('denied', { registry_id: id, image_name: 'test/denied', tag: '1' })
-      expect(await trials.deploy(app)).toBe('DEPLOYED')
+      const app = await trials.create('locked', { registry_id: id, image_name: 'test/locked', tag: '1' })
+      expect(await trials.deploy(app), await deploymentLog(trials.server.client, app.environmentId)).toBe('DEPLOYED')
       locked.setPassword('canary-second')
       const images = ctr('images', 'ls', '-q')
         .split('\n')

@@ -21,7 +21,7 @@ const told: [string, string, string][] = [
   [
     'ErrImagePull',
     'pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed',
-    'ImageNotFound',
+    'ImageAccessDenied',
   ],
   ['ErrImagePull', 'unexpected status from HEAD request to https://r/v2/x/manifests/1: 401 Unauthorized', 'ImageAccessDenied'],
   [
@@ -32,7 +32,9 @@ const told: [string, string, string][] = [
   ['ErrImagePull', '429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit', 'RegistryLimit'],
   ['ErrImagePull', 'dial tcp: lookup registry.invalid on 10.0.0.1:53: no such host', 'RegistryUnreachable'],
   ['ErrImagePull', 'http: server gave HTTP response to HTTPS client', 'RegistryUnreachable'],
-  ['ErrImagePull', 'no match for platform in manifest: not found', 'ImageNotFound'],
+  ['ErrImagePull', 'no match for platform in manifest: not found', 'WrongArchitecture'],
+  ['ErrImagePull', 'failed to resolve reference "r/denied-401:1": r/denied-401:1: not found', 'ImageNotFound'],
+  ['ErrImagePull', 'failed to resolve reference "ghcr.io/a/b:1": denied: requested access to the resource', 'ImageAccessDenied'],
   ['InvalidImageName', 'couldn\'t parse image name "https://x": invalid reference format', 'ImageNameInvalid'],
   ['CreateContainerConfigError', 'container has runAsNonRoot and image will run as root (pod: "x", container: application)', 'RunsAsRoot'],
   ['CreateContainerConfigError', 'secret "app-env-r1" not found', 'ConfigurationMissing'],
@@ -57,6 +59,7 @@ const told: [string, string, string][] = [
   ],
   ['FailedCreate', 'admission webhook "policy.example.com" denied the request: no', 'AdmissionDenied'],
   ['ProvisioningFailed', 'storageclass.storage.k8s.io "fast" not found', 'VolumePending'],
+  ['NoStorageClass', 'data names no storage class, and the cluster has no default one', 'NoStorageClass'],
   ['FailedMount', 'Multi-Attach error for volume "pvc-1"', 'VolumeNotAttached'],
   [
     'Unschedulable',
@@ -84,6 +87,13 @@ describe("Kubernetes' words", () => {
     expect(verdict && isOver(verdict, { reason: 'ErrImagePull', message, since: at }, now + 59_000)).toBe(false)
   })
 
+  test('that a registry gives nothing out without credentials are believed once the node has tried a second time', () => {
+    const waiting = { reason: 'ErrImagePull', message: 'HEAD https://r/v2/x: 401 Unauthorized', since: at }
+    const verdict = explainWaiting(waiting, 'x')
+    expect(verdict && isOver(verdict, waiting, now + 12_000)).toBe(false)
+    expect(verdict && isOver(verdict, waiting, now + 25_000)).toBe(true)
+  })
+
   test('of a start that just takes its time are no trouble', () => {
     for (const reason of ['ContainerCreating', 'PodInitializing', 'CrashLoopBackOff'])
       expect(explainWaiting({ reason, message: '', since: at }, 'x')).toBeUndefined()
@@ -92,9 +102,17 @@ describe("Kubernetes' words", () => {
   test.each<[string, string, string]>([
     ['1/4 nodes are available: 1 Insufficient memory, 3 node(s) had untolerated taint {a: b}.', 'NoMemory', '1 of 4'],
     ["0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/2", 'NoMatchingNode', '2 of 2'],
+    ["0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node affinity/selector.", 'TooManyPods', '1 of 3'],
+    [
+      "0/2 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity, 1 node(s) were unschedulable.",
+      'VolumeElsewhere',
+      '',
+    ],
     ["0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.", 'TooFewNodes', '2 of 2'],
     ['0/1 nodes are available: 1 Insufficient nvidia.com/gpu. no new claims to deallocate', 'NoGpu', '1 of 1'],
     ['0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found', 'VolumePending', ''],
+    ["0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label).", 'NoZones', '1 of 1'],
+    ["0/2 nodes are available: 2 node(s) didn't match pod topology spread constraints.", 'ZonesUneven', '2 of 2'],
     ['0/3 nodes are available: 3 Too many pods.', 'TooManyPods', '3 of 3'],
   ])('of the scheduler: %s', (message, reason, nodes) => {
     const found = explainScheduling(message)
@@ -168,6 +186,7 @@ describe('the last lines of a program that failed', () => {
 
   test.each([
     ['exec /app: exec format error', 'WrongArchitecture', /other processors/],
+    ['exec /usr/bin/perl: argument list too long', 'VariableTooLong', /128 KiB/],
     ["Error: EROFS: read-only file system, open '/app/x'", 'CrashLoop', /read_only_root_filesystem/],
     ['listen tcp :80: bind: permission denied', 'CrashLoop', /below 1024/],
     ['Error: listen EACCES: permission denied 0.0.0.0:80', 'CrashLoop', /below 1024/],

@@ -144,6 +144,9 @@ function troubleOf(pod: Pod, status: ContainerStatus | undefined, { events, seen
 function volumeTrouble(seen: Seen): Trouble | null {
   for (const claim of seen.objects.filter((one) => one.kind === 'PersistentVolumeClaim')) {
     if ((claim['status'] as { phase?: string } | undefined)?.phase === 'Bound') continue
+    // The API server fills in the default class; Kubernetes says no more than an event that is no warning.
+    if ((claim['spec'] as { storageClassName?: string }).storageClassName === undefined)
+      return { reason: 'NoStorageClass', message: `${claim.metadata.name} names no storage class, and the cluster has no default one` }
     const event = seen.eventsOf(claim).findLast((one) => one.reason === 'ProvisioningFailed')
     if (event) return { reason: event.reason, message: event.message }
   }

@@ -17,6 +17,12 @@ const known: { said: RegExp; reason?: string; remedy: string }[] = [
     remedy: 'The program was built for other processors than the nodes have: build it for them.',
   },
   {
+    said: /argument list too long/i,
+    reason: 'VariableTooLong',
+    remedy:
+      'One variable is larger than the kernel allows (128 KiB), or all are together (2 MiB): make them shorter, or mount them as files.',
+  },
+  {
     said: /read-only file ?system|\bEROFS\b/i,
     remedy:
       'It writes to its own image, which security.read_only_root_filesystem forbids: let it write to a volume, or turn the setting off.',

@@ -6,16 +6,6 @@ const pull = /^(ErrImagePull|ImagePullBackOff|RegistryUnavailable|ErrImageNeverP
 export const pullRows: Row[] = [
   {
     reason: pull,
-    message: /not found|manifest unknown|name unknown|does not exist/i,
-    tell: () => ({
-      reason: 'ImageNotFound',
-      message: 'The image does not exist in its registry (any more).',
-      remedy: 'Deploy again: it is built or resolved anew. An image that a registry cleans up by age cannot be started later.',
-    }),
-    patience: 4,
-  },
-  {
-    reason: pull,
     message: /no match for platform|no matching manifest/i,
     tell: () => ({
       reason: 'WrongArchitecture',
@@ -26,12 +16,23 @@ export const pullRows: Row[] = [
   },
   {
     reason: pull,
-    message: /\b401\b|\b403\b|unauthorized|authorization failed|pull access denied|insufficient_scope|denied/i,
+    message: /\b401 Unauthorized|\b403 Forbidden|unauthorized:|authorization failed|access denied|insufficient_scope|\bdenied: /i,
     tell: () => ({
       reason: 'ImageAccessDenied',
       message: 'The registry does not give the image out to the nodes: it asks for credentials, or does not take those that it was given.',
       remedy:
         'Give it its user name and password (berth registry edit <name> --password-stdin), then deploy again; or make the image public.',
+    }),
+    // A node whose cache of secrets is late pulls without the credentials first, and with them ten seconds later.
+    patience: 25,
+  },
+  {
+    reason: pull,
+    message: /not found|manifest unknown|name unknown|does not exist/i,
+    tell: () => ({
+      reason: 'ImageNotFound',
+      message: 'The image does not exist in its registry (any more).',
+      remedy: 'Deploy again: it is built or resolved anew. An image that a registry cleans up by age cannot be started later.',
     }),
     patience: 4,
   },

@@ -17,7 +17,10 @@ export function obstaclesIn(message: string): { nodes: number; obstacles: Obstac
 
 type Told = { reason: string; cause: string; remedy: string }
 
-/** Obstacles by what they look like; the first that fits is told. */
+/**
+ * Obstacles by what they look like; the first that fits is told. What a node lacks that would take it comes before what keeps it from
+ * the other nodes: of a full node with its labels and ten nodes without them, the full one is the cause.
+ */
 const known: [RegExp, (nodes: string) => Told][] = [
   [
     /nvidia\.com\/gpu/,
@@ -53,31 +56,11 @@ const known: [RegExp, (nodes: string) => Told][] = [
     }),
   ],
   [
-    /node affinity|node selector|affinity\/selector/,
-    (nodes) => ({
-      reason: 'NoMatchingNode',
-      cause: `no node has the labels that it requires (${nodes})`,
-      remedy: 'Change deployment.affinity.node.required or cpu_architecture, or label a node.',
-    }),
+    /Too many pods/,
+    (nodes) => ({ reason: 'TooManyPods', cause: `the nodes run as many pods as they may (${nodes})`, remedy: 'Add a node.' }),
   ],
   [
-    /anti-affinity/,
-    (nodes) => ({
-      reason: 'TooFewNodes',
-      cause: `its instances must be on different nodes, and there are too few (${nodes})`,
-      remedy: 'Set deployment.antiaffinity.pod to Preferred, lower the number of instances, or add a node.',
-    }),
-  ],
-  [
-    /topology spread/,
-    (nodes) => ({
-      reason: 'ZonesUneven',
-      cause: `its instances must be spread over zones, and no node of the zone in turn is free (${nodes})`,
-      remedy: 'Set deployment.topology_spread.zone to ScheduleAnyway, or add a node there.',
-    }),
-  ],
-  [
-    /volume node affinity/,
+    /PersistentVolume's node affinity|volume node affinity/,
     () => ({
       reason: 'VolumeElsewhere',
       cause: 'its volume is in a zone or on a node where there is no room',
@@ -93,16 +76,44 @@ const known: [RegExp, (nodes: string) => Told][] = [
     }),
   ],
   [
+    /anti-affinity/,
+    (nodes) => ({
+      reason: 'TooFewNodes',
+      cause: `its instances must be on different nodes, and there are too few (${nodes})`,
+      remedy: 'Set deployment.antiaffinity.pod to Preferred, lower the number of instances, or add a node.',
+    }),
+  ],
+  [
+    /topology spread constraints \(missing required label\)/,
+    (nodes) => ({
+      reason: 'NoZones',
+      cause: `its instances must be spread over zones, and the nodes have no label that says theirs (${nodes})`,
+      remedy: 'Set deployment.topology_spread.zone to ScheduleAnyway, or label the nodes with topology.kubernetes.io/zone.',
+    }),
+  ],
+  [
+    /topology spread/,
+    (nodes) => ({
+      reason: 'ZonesUneven',
+      cause: `its instances must be spread over zones, and no node of the zone in turn is free (${nodes})`,
+      remedy: 'Set deployment.topology_spread.zone to ScheduleAnyway, or add a node there.',
+    }),
+  ],
+  [
+    /node affinity|node selector|affinity\/selector/,
+    (nodes) => ({
+      reason: 'NoMatchingNode',
+      cause: `no node has the labels that it requires (${nodes})`,
+      remedy: 'Change deployment.affinity.node.required or cpu_architecture, or label a node.',
+    }),
+  ],
+  [
     /taint/,
     (nodes) => ({
       reason: 'NodesTainted',
       cause: `the nodes refuse it by a taint (${nodes})`,
       remedy: 'Wait if a node is starting or being drained; otherwise remove the taint or add a node.',
     }),
-  ],
-  [
-    /Too many pods/,
-    (nodes) => ({ reason: 'TooManyPods', cause: `the nodes run as many pods as they may (${nodes})`, remedy: 'Add a node.' }),
   ],
   [
     /unschedulable|not ready/i,

@@ -152,6 +152,16 @@ const rows: Row[] = [
     patience: 30,
   },
   {
+    reason: /^NoStorageClass$/,
+    tell: () => ({
+      reason: 'NoStorageClass',
+      message: 'Its volume cannot be made: the cluster has no default storage class.',
+      remedy:
+        'Make one the default (its annotation storageclass.kubernetes.io/is-default-class), or name one: `berth cluster edit <name> --storage-class <class>`.',
+    }),
+    patience: 10,
+  },
+  {
     reason: /^(FailedMount|FailedAttachVolume|VolumeFailedMount)$/,
     tell: (message) => ({
       reason: 'VolumeNotAttached',
