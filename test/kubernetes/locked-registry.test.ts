@@ -19,7 +19,12 @@ let repository: Repository
 let forget: () => void
 let registryId: string
 const registries = (): string => `/organization/${place.organizationId}/containerRegistry`
-const known = (password: string) => ({ name: 'locked', kind: 'GENERIC_CR', url: `http://${name}`, config: { username: 'robot', password } })
+const known = (password: string, scheme = 'http') => ({
+  name: 'locked',
+  kind: 'GENERIC_CR',
+  url: `${scheme}://${name}`,
+  config: { username: 'robot', password },
+})
 const image = (): string => ground.imageOf(ground.instances(app)[0] ?? '', app)
 
 /** Pushes another version; returns what became of it, and why. */
@@ -67,8 +72,12 @@ afterAll(async () => {
 // The test cluster's own node is told about it.
 describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('a registry of the cluster that asks who pushes', () => {
   test('takes nothing while nobody is named, or the password is wrong: the build says so', async () => {
-    expect(await push()).toMatchObject({ state: 'BUILD_ERROR', why: expect.stringContaining('it asks who pushes') as string })
-    registryId = (await server.client.post<{ id: string }>(registries(), known('wrong'))).id
+    const unnamed = { state: 'BUILD_ERROR', why: expect.stringContaining('it asks who pushes') as string }
+    expect(await push()).toMatchObject(unnamed)
+    // The right one, but not meant to be sent without TLS.
+    registryId = (await server.client.post<{ id: string }>(registries(), known(first, 'https'))).id
+    expect(await push()).toMatchObject(unnamed)
+    await server.client.put(`${registries()}/${registryId}`, known('wrong'))
     expect(await push()).toMatchObject({
       state: 'BUILD_ERROR',
       why: expect.stringContaining('it does not let robot write there') as string,
