@@ -37,6 +37,7 @@ const onCluster = { timeout: 300_000, environment: { ENGINE: 'kubernetes' } }
 /** Journeys wait more than they work: two share the Docker Engine, the cluster and two cores. */
 export default defineConfig({
   test: {
+    globalSetup: 'test/harness/scratch.ts',
     projects: [
       folder('unit', { timeout: 10_000, group: 'quick' }),
       folder('golden', { timeout: 10_000, group: 'quick' }),

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { compiled, ctr } from './cluster.ts'
 import { workFolder } from './server.ts'
@@ -63,9 +63,11 @@ export function registryImage(name: string): void {
 
 /** Docker pushes over HTTP to loopback only; containerd, which the node has, to anywhere it is told. */
 function pushPlain(local: string, of: { registry: string; name: string; tag: string }): void {
-  const folder = workFolder(`image-${process.pid}`)
+  const folder = workFolder('image')
   docker('save', '--output', join(folder, 'image.tar'), local)
   ctr('images', 'import', join(folder, 'image.tar'))
+  // Some hundred MiB each.
+  rmSync(folder, { recursive: true })
   const reference = `${of.registry}/${of.name}:${of.tag}`
   ctr('images', 'tag', '--force', `docker.io/${local}`, reference)
   ctr('images', 'push', '--plain-http', reference)
