@@ -31,6 +31,8 @@ export function statusOf(of: {
   observation: Observation | undefined
   /** When the serving release was made. */
   releasedAt: Date | null
+  /** Milliseconds. */
+  now: number
 }): ApplicationStatus {
   const outcome = outcomeOf(of.last)
   const health = healthOf(of.application, of.observation)
@@ -45,7 +47,7 @@ export function statusOf(of: {
       health,
       failure,
       trouble,
-      unrest: unrestIn(of.observation, of.releasedAt),
+      unrest: unrestIn(of.observation, of.releasedAt, of.now),
       scaler: of.observation?.scaler ?? null,
     }),
     explanation: outcome.progress === 'failed' || outcome.progress === 'build-failed' ? failure : trouble,
@@ -87,15 +89,27 @@ function freshnessOf(application: Application, releasedAt: Date | null): Applica
   return application.changedAt > releasedAt ? 'out-of-date' : 'up-to-date'
 }
 
-/** What made an instance start again since the release was made, also when everything runs by now. */
-function unrestIn(observation: Observation | undefined, releasedAt: Date | null): Explanation | null {
+/** What an engine took an instance away for, by the kind of its evidence, and for how many milliseconds that is worth telling. */
+const takenAway = new Map([
+  ['Evicted', Infinity],
+  // Not its own fault: nobody needs to know for long.
+  ['PreemptionByScheduler', 3_600_000],
+  ['EvictionByEvictionAPI', 3_600_000],
+  ['DeletionByTaintManager', 3_600_000],
+  ['DeletionByPodGC', 3_600_000],
+])
+
+/** What made an instance start again since the release was made, also when everything runs by now. `now` in milliseconds. */
+function unrestIn(observation: Observation | undefined, releasedAt: Date | null, now: number): Explanation | null {
   const restarted = (observation?.instances ?? []).find((instance) => instance.restarts > 0 && instance.lastExit !== null)
   if (restarted?.lastExit) return explainExit(restarted.name, restarted.lastExit, restarted.restarts)
-  // An engine replaces what was evicted at once, by an instance without restarts.
-  const evicted = (observation?.evidence ?? []).findLast((one) => one.kind === 'Evicted' && Date.parse(one.at) >= Number(releasedAt))
-  if (!evicted) return null
-  const waiting = { reason: evicted.kind, message: evicted.message.replace(/^Evicted: /, ''), since: evicted.at }
-  return explainWaiting(waiting, `The instance ${evicted.instance ?? ''}`)?.explanation ?? null
+  // It is replaced at once, by an instance without restarts.
+  const taken = (observation?.evidence ?? []).findLast(
+    ({ kind, at }) => Date.parse(at) >= Number(releasedAt) && now - Date.parse(at) < (takenAway.get(kind) ?? 0),
+  )
+  if (!taken) return null
+  const waiting = { reason: taken.kind, message: taken.message.replace(`${taken.kind}: `, ''), since: taken.at }
+  return explainWaiting(waiting, `The instance ${taken.instance ?? ''}`)?.explanation ?? null
 }
 
 type Judged = {

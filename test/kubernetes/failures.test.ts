@@ -190,6 +190,21 @@ describe('what the cluster itself forbids or lacks', () => {
     expect(kubectl('get', 'resourcequotas', '--namespace', trials.namespace(steady), '--output=name')).toBe('')
   })
 
+  test('a limit of its namespace, in its words', async () => {
+    const app = await trials.create('limited')
+    expect(await trials.deploy(app)).toBe('DEPLOYED')
+    const metadata = { name: 'small', namespace: trials.namespace(app) }
+    kubectlApply({ apiVersion: 'v1', kind: 'LimitRange', metadata, spec: { limits: [{ type: 'Container', max: { memory: '80Mi' } }] } })
+    const path = `/container/${app.id}`
+    await server.client.put(path, { ...(await server.client.get<object>(path)), memory: 128 })
+    expect(await trials.deploy(app)).toBe('DEPLOYMENT_ERROR')
+    expect(await trials.explain(app)).toMatchObject({
+      health: 'running',
+      explanation: { reason: 'AdmissionDenied', message: expect.stringContaining('maximum memory usage per Container is 80Mi') as string },
+    })
+    await trials.remove(app)
+  })
+
   test('a volume of which nobody makes the class', async () => {
     const base = `/organization/${place.organizationId}/cluster/${place.clusterId}`
     const cluster = await server.client.get<{ results: { id: string; name: string }[] }>(`/organization/${place.organizationId}/cluster`)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kubectl } from '../harness/cluster.ts'
+import { kubectl, kubectlApply } from '../harness/cluster.ts'
 import { deploymentLog } from '../harness/deploy.ts'
 import { until } from '../harness/server.ts'
 import { ownArchitecture, simulateNodes } from '../harness/simulated.ts'
@@ -26,6 +26,8 @@ const podsOf = (app: App, path: string): string =>
     `jsonpath={.items[*].${path}}`,
   )
 
+const unrestOf = async (app: App) => (await trials.explain(app)).conditions.find((one) => one.type === 'Stable')
+
 describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('a cluster of several nodes', () => {
   beforeAll(async () => {
     trials = await Trials.begin()
@@ -43,20 +45,42 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('a cluster of several nodes
   })
 
   describe('of which some have room', () => {
-    test.concurrent('gives the GPU of a node to an instance, and says what a second one waits for', async () => {
-      const app = await trials.create('gpu', { gpu: 1 }, { 'deployment.update_strategy.rolling_update.max_surge_percent': 100 })
-      expect(await trials.deploy(app)).toBe('DEPLOYED')
-      expect(podsOf(app, 'spec.nodeName')).toBe(WITH_GPU)
-      expect(podsOf(app, 'spec.containers[0].resources.limits')).toContain('"nvidia.com/gpu":"1"')
-      const { explanation } = await trials.failing('second', { gpu: 1 })
-      expect(explanation).toMatchObject({
-        reason: 'NoGpu',
-        message: expect.stringContaining('of 3 nodes') as string,
-        remedy: expect.stringContaining('max surge') as string,
-      })
-      expect(await trials.explain(app)).toMatchObject({ health: 'running', explanation: null })
-      await trials.remove(app)
-    })
+    test.concurrent(
+      'gives the GPU of a node to an instance; says what a second one waits for, and who has to make room for a third',
+      async () => {
+        const app = await trials.create('gpu', { gpu: 1 }, { 'deployment.update_strategy.rolling_update.max_surge_percent': 100 })
+        expect(await trials.deploy(app)).toBe('DEPLOYED')
+        expect(podsOf(app, 'spec.nodeName')).toBe(WITH_GPU)
+        expect(podsOf(app, 'spec.containers[0].resources.limits')).toContain('"nvidia.com/gpu":"1"')
+        const { explanation } = await trials.failing('second', { gpu: 1 })
+        expect(explanation).toMatchObject({
+          reason: 'NoGpu',
+          message: expect.stringContaining('of 3 nodes') as string,
+          remedy: expect.stringContaining('max surge') as string,
+        })
+        expect(await trials.explain(app)).toMatchObject({ health: 'running', explanation: null })
+
+        const important = 'placement-important'
+        const resources = { limits: { 'nvidia.com/gpu': '1' } }
+        kubectlApply(
+          { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: important }, value: 1000 },
+          {
+            apiVersion: 'v1',
+            kind: 'Pod',
+            metadata: { name: important, namespace: 'default' },
+            spec: { priorityClassName: important, containers: [{ name: 'important', image: 'none', resources }] },
+          },
+        )
+        try {
+          await until('it to have made room', 30, async () => (await unrestOf(app))?.reason === 'Preempted')
+          expect((await trials.explain(app)).health).toBe('error')
+        } finally {
+          kubectl('delete', `pod/${important}`, `priorityclass/${important}`, '--namespace', 'default')
+        }
+        await until('it to run again', 60, async () => (await trials.explain(app)).health === 'running')
+        await trials.remove(app)
+      },
+    )
 
     test.concurrent('says of a node that has the labels but no room for another pod that it is full', async () => {
       const { explanation } = await trials.failing('crowd', { min_running_instances: 3, max_running_instances: 3 }, there)
@@ -67,7 +91,8 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('a cluster of several nodes
       const node = podsOf(kept, 'spec.nodeName')
       kubectl('cordon', node)
       try {
-        kubectl('delete', 'pods', '--namespace', trials.namespace(kept), '--selector', `berth/application=${kept.id}`, '--wait=false')
+        kubectl('drain', node, '--pod-selector', `berth/application=${kept.id}`, '--ignore-daemonsets', '--timeout=60s')
+        expect(await unrestOf(kept)).toMatchObject({ status: false, reason: 'Drained' })
         await until('it to be told', 60, async () => (await trials.explain(kept)).explanation?.reason === 'VolumeElsewhere')
       } finally {
         kubectl('uncordon', node)

@@ -246,8 +246,8 @@ describe('what made an instance start again', () => {
     spec: { scaling: { kind: 'fixed', instances: 1 } },
     changedAt: new Date(now),
   } as Application
-  const stable = (observation: Observation, releasedAt: string) =>
-    statusOf({ application, last: undefined, observation, releasedAt: new Date(releasedAt) }).conditions.find(
+  const stable = (observation: Observation, releasedAt: string, later = 0) =>
+    statusOf({ application, last: undefined, observation, releasedAt: new Date(releasedAt), now: now + later }).conditions.find(
       (one) => one.type === 'Stable',
     )
 
@@ -263,5 +263,21 @@ describe('what made an instance start again', () => {
     const lastExit = { code: 137, outOfMemory: true, signal: 'SIGKILL', at, startedAt: at, byHand: false, liveness: null }
     expect(stable(seen([instance({ state: 'ready', restarts: 1, lastExit })]), at)).toMatchObject({ status: false, reason: 'OutOfMemory' })
     expect(stable(seen([instance({ state: 'ready' })]), at)).toMatchObject({ status: true, reason: 'NoRestarts' })
+  })
+
+  test.each([
+    ['PreemptionByScheduler', 'Preempted'],
+    ['EvictionByEvictionAPI', 'Drained'],
+    ['DeletionByTaintManager', 'NodeLeft'],
+    ['DeletionByPodGC', 'NodeLeft'],
+  ])('that is not its fault is told for an hour: %s', (kind, reason) => {
+    const taken = { at, kind, instance: 'old', message: `${kind}: in the words of Kubernetes` }
+    const replaced = { ...seen([instance({ state: 'ready' })]), evidence: [taken] }
+    expect(stable(replaced, at, 60_000)).toMatchObject({
+      status: false,
+      reason,
+      message: expect.stringMatching(/^The instance old: /) as string,
+    })
+    expect(stable(replaced, at, 3_600_000)).toMatchObject({ status: true })
   })
 })

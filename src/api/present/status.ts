@@ -39,6 +39,7 @@ export async function statusesOf(db: Db | Tx, applications: Application[]): Prom
   return applications.map((application) => {
     const mine = last.get(application.id)
     const status = statusOf({
+      now: Date.now(),
       application,
       last: mine,
       observation: observations.get(application.id),

@@ -191,7 +191,16 @@ function isShort(set: KubeObject): boolean {
   return (status?.replicas ?? 0) < (wanted.replicas ?? 1)
 }
 
-/** Warnings and exits, oldest first. Those of a pod that is gone stay until there are newer ones. */
+/** Why Kubernetes takes a pod away that could have stayed: it says so in its status only, until it is gone. */
+function disruptionOf(pod: Pod): Evidence[] {
+  const told = conditionOf(pod, 'DisruptionTarget')
+  if (told?.status !== 'True' || !told.reason) return []
+  const at = new Date(told.lastTransitionTime ?? pod.metadata.deletionTimestamp ?? 0).toISOString()
+  const message = `${told.reason}: ${shortened(told.message ?? '', 500)}`
+  return [{ at, kind: told.reason, instance: pod.metadata.name, message }]
+}
+
+/** Warnings, disruptions and exits, oldest first. Those of a pod that is gone stay until there are newer ones. */
 function evidenceOf(pods: Pod[], instances: Instance[], seen: Seen): Evidence[] {
   const warnings = pods.flatMap((pod) =>
     seen.eventsOf(pod).map((event) => ({
@@ -213,7 +222,7 @@ function evidenceOf(pods: Pod[], instances: Instance[], seen: Seen): Evidence[] 
         ]
       : [],
   )
-  const known = [...(seen.previous?.evidence ?? []), ...warnings, ...exits]
+  const known = [...(seen.previous?.evidence ?? []), ...warnings, ...pods.flatMap(disruptionOf), ...exits]
   const unique = new Map(known.map((one) => [`${one.instance}/${one.message}`, one]))
   return [...unique.values()].sort((a, b) => a.at.localeCompare(b.at)).slice(-EVIDENCE_LIMIT)
 }

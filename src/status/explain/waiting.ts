@@ -188,6 +188,33 @@ const rows: Row[] = [
     patience: 'never',
   },
   {
+    reason: /^PreemptionByScheduler$/,
+    tell: () => ({
+      reason: 'Preempted',
+      message: 'It had to make room for something of a higher priority.',
+      remedy: 'Nothing is wrong with it: it is started again where there is room. Add a node, or look at who uses priority classes.',
+    }),
+    patience: 'never',
+  },
+  {
+    reason: /^EvictionByEvictionAPI$/,
+    tell: () => ({
+      reason: 'Drained',
+      message: 'It was asked to leave its node, which is drained, for example.',
+      remedy: 'Nothing is wrong with it: it is started on another node. Two instances keep it answering meanwhile.',
+    }),
+    patience: 'never',
+  },
+  {
+    reason: /^DeletionBy(TaintManager|PodGC)$/,
+    tell: () => ({
+      reason: 'NodeLeft',
+      message: 'Its node is gone, does not answer, or keeps nothing any more (a taint).',
+      remedy: 'Nothing is wrong with it: it is started on another node. Look at the node.',
+    }),
+    patience: 'never',
+  },
+  {
     reason: /^Evicted$/,
     tell: (message) => ({
       reason: 'Evicted',
