@@ -21,14 +21,20 @@ export async function deployCluster(deps: Dependencies, cluster: ClusterRow): Pr
 
 async function install(deps: Dependencies, cluster: ClusterRow): Promise<void> {
   const lines: string[] = []
+  let written = Promise.resolve()
   const note = (line: string): void => {
     lines.push(line)
-    void noteOnCluster(deps.db, cluster.id, { deploy_log: lines.slice(-LINES) }).catch(() => undefined)
+    // One after the other: an earlier log that is written later would take lines away.
+    written = written.then(() => noteOnCluster(deps.db, cluster.id, { deploy_log: lines.slice(-LINES) })).catch(() => undefined)
+  }
+  const end = async (how: object): Promise<void> => {
+    await written
+    await noteOnCluster(deps.db, cluster.id, { deploying_until: undefined, deploy_log: lines.slice(-LINES), ...how })
   }
   try {
     await deps.adaptersOf(cluster).provisioning.install(note, AbortSignal.timeout(LIMIT))
-    await noteOnCluster(deps.db, cluster.id, { deploying_until: undefined, deployed_at: new Date().toISOString(), deploy_log: lines })
+    await end({ deployed_at: new Date().toISOString() })
   } catch (error) {
-    await noteOnCluster(deps.db, cluster.id, { deploying_until: undefined, deploy_error: messageOf(error), deploy_log: lines })
+    await end({ deploy_error: messageOf(error) })
   }
 }

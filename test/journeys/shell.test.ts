@@ -102,6 +102,8 @@ describe('a shell', () => {
   test('with a terminal has its size, and takes keystrokes', async () => {
     const session = open('/shell/exec', { tty_width: 123, tty_height: 45 })
     await opened(session)
+    // The terminal learns its size a moment after it is there.
+    session.socket.send('for n in 1 2 3 4 5 6 7 8 9; do case $(stty size) in 45*) break;; esac; sleep 0.2; done\n')
     session.socket.send('stty size; echo it is $((40 + 2)); exit\n')
     expect(await session.closed).toMatchObject({ code: 1000 })
     expect(textOf(session)).toContain('45 123')
