@@ -205,6 +205,9 @@ export class Cache {
 export const timeOf = (event: KubeEvent): number =>
   Date.parse(event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp ?? '') || 0
 
+/** When an event that was told again and again happened first, in milliseconds. */
+export const firstTimeOf = (event: KubeEvent): number => Date.parse(event.firstTimestamp ?? '') || timeOf(event)
+
 function deferred(): { done: Promise<void>; resolve: () => void } {
   let resolve = (): void => undefined
   const done = new Promise<void>((settle) => (resolve = settle))

@@ -1,5 +1,5 @@
 import type { Exit } from '../../model/observation.ts'
-import { timeOf, type KubeEvent } from './cache.ts'
+import { firstTimeOf, timeOf, type KubeEvent } from './cache.ts'
 import { probeWords } from './probes.ts'
 
 export type Terminated = { exitCode: number; reason?: string; message?: string; finishedAt?: string; startedAt?: string }
@@ -13,7 +13,11 @@ const ENDED = new Set([0, 137, 143])
 export function exitOf(last: Terminated | undefined, events: KubeEvent[]): Exit | null {
   if (!last?.finishedAt || isStartFailure(last)) return null
   const begun = Date.parse(last.startedAt ?? '') || 0
-  const unlively = events.findLast((event) => /^(Liveness|Startup) probe failed/.test(event.message) && timeOf(event) >= begun)
+  const finished = Date.parse(last.finishedAt)
+  // What the next one does not answer yet has not ended this one.
+  const unlively = events.findLast(
+    (event) => /^(Liveness|Startup) probe failed/.test(event.message) && timeOf(event) >= begun && firstTimeOf(event) <= finished,
+  )
   const outOfMemory = last.reason === 'OOMKilled'
   // One that failed and crashed by itself has a code of its own.
   const liveness = unlively && ENDED.has(last.exitCode) ? probeWords(unlively) : null
