@@ -61,7 +61,7 @@ async function prepareCluster(): Promise<boolean> {
   const missing = packages.filter(([program]) => !has(program)).map(([, name]) => name)
   const plugins = existsSync('/usr/lib/cni/bridge') ? [] : ['containernetworking-plugins']
   if (missing.length + plugins.length > 0) await aptInstall([...missing, ...plugins], say)
-  say('Kubernetes: starting a cluster (on a new machine it is compiled first, which takes 20 minutes)')
+  say('Kubernetes: starting a cluster (on a new machine it is compiled first, which takes some 25 minutes)')
   await run(cluster('down'), [])
   // Berth brings these two onto it by itself.
   if (!(await run(cluster('build'), ['core', 'certs', 'keda']))) throw new Error('cert-manager and KEDA could not be compiled: see above')

@@ -57,10 +57,11 @@ async function giveUpInTurn(deps: Dependencies, context: PartContext, run: PartR
 async function lastWords(run: PartRun, explanation: Explanation): Promise<Explanation> {
   if (!mayHaveSaid(explanation)) return explanation
   const lines: string[] = []
+  const words = explanation.message.split(/[\s:,]+/)
   try {
     const how = { follow: false, tail: LOOKED_AT, signal: AbortSignal.timeout(LOG_LIMIT) }
     for await (const line of run.adapters.inspection.logs(run.place, how))
-      if (explanation.message.includes(line.instance)) lines.push(run.log.redact(line.message))
+      if (words.includes(line.instance)) lines.push(run.log.redact(line.message))
   } catch {
     // Then there is nothing more to say.
   }

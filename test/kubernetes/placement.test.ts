@@ -92,7 +92,7 @@ describe.skipIf(process.env['KUBECONFIG_FOR_TESTS'])('a cluster of several nodes
       kubectl('cordon', node)
       try {
         kubectl('drain', node, '--pod-selector', `berth/application=${kept.id}`, '--ignore-daemonsets', '--timeout=60s')
-        expect(await unrestOf(kept)).toMatchObject({ status: false, reason: 'Drained' })
+        await until('people to know that it had to go', 30, async () => (await unrestOf(kept))?.reason === 'Drained')
         await until('it to be told', 60, async () => (await trials.explain(kept)).explanation?.reason === 'VolumeElsewhere')
       } finally {
         kubectl('uncordon', node)

@@ -3,10 +3,8 @@ import type { Application } from '../../src/model/application.ts'
 import type { Instance, Observation, Waiting } from '../../src/model/observation.ts'
 import { explainInstances } from '../../src/status/explain/instances.ts'
 import { explainScheduling, obstaclesIn } from '../../src/status/explain/scheduling.ts'
-import { exitOf } from '../../src/engine/kubernetes/exits.ts'
 import { scalerOf } from '../../src/engine/kubernetes/scaler.ts'
 import type { KubeObject } from '../../src/engine/kubernetes/object.ts'
-import { mayHaveSaid, withLastWords } from '../../src/status/explain/last-words.ts'
 import { explainScaling } from '../../src/status/explain/scaling.ts'
 import { explainWaiting, isOver } from '../../src/status/explain/waiting.ts'
 import { statusOf } from '../../src/status/status.ts'
@@ -107,18 +105,18 @@ describe("Kubernetes' words", () => {
     [
       "0/2 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity, 1 node(s) were unschedulable.",
       'VolumeElsewhere',
-      '',
+      'there is no room',
     ],
     ["0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.", 'TooFewNodes', '2 of 2'],
     ['0/1 nodes are available: 1 Insufficient nvidia.com/gpu. no new claims to deallocate', 'NoGpu', '1 of 1'],
-    ['0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found', 'VolumePending', ''],
+    ['0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found', 'VolumePending', 'does not exist yet'],
     ["0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label).", 'NoZones', '1 of 1'],
     ["0/2 nodes are available: 2 node(s) didn't match pod topology spread constraints.", 'ZonesUneven', '2 of 2'],
     ['0/3 nodes are available: 3 Too many pods.', 'TooManyPods', '3 of 3'],
-  ])('of the scheduler: %s', (message, reason, nodes) => {
+  ])('of the scheduler: %s', (message, reason, cause) => {
     const found = explainScheduling(message)
     expect(found.reason).toBe(reason)
-    expect(found.cause).toContain(nodes)
+    expect(found.cause).toContain(cause)
     expect(obstaclesIn(message).nodes).toBeGreaterThan(0)
   })
 })
@@ -170,61 +168,6 @@ describe('a rollout', () => {
   test('of which an instance is stopping is not sick', () => {
     const exit = { code: 0, outOfMemory: false, signal: null, at, startedAt: at, byHand: false, liveness: null }
     expect(explainInstances(seen([instance({ state: 'ready' }), instance({ name: 'old', state: 'stopping', lastExit: exit })]))).toBeNull()
-  })
-})
-
-describe('the last lines of a program that failed', () => {
-  const failure = { reason: 'CrashLoop', message: 'It ended.', evidence: ['first'], remedy: 'Read its log.' }
-
-  test('are evidence, ten at most and none without end', () => {
-    const lines = ['', ...Array.from({ length: 12 }, (_, n) => `line ${n} ${'x'.repeat(1000)}`), ' ']
-    const { evidence, remedy } = withLastWords(failure, lines)
-    expect(evidence).toHaveLength(11)
-    expect(evidence[1]).toMatch(/^Log: line 2 x/)
-    expect(evidence.every((line) => line.length < 320)).toBe(true)
-    expect(remedy).toBe('Read its log.')
-  })
-
-  test.each([
-    ['exec /app: exec format error', 'WrongArchitecture', /other processors/],
-    ['exec /usr/bin/perl: argument list too long', 'VariableTooLong', /128 KiB/],
-    ["Error: EROFS: read-only file system, open '/app/x'", 'CrashLoop', /read_only_root_filesystem/],
-    ['listen tcp :80: bind: permission denied', 'CrashLoop', /below 1024/],
-    ['Error: listen EACCES: permission denied 0.0.0.0:80', 'CrashLoop', /below 1024/],
-  ])('say what to do: %s', (line, reason, remedy) => {
-    expect(withLastWords(failure, [line, 'goodbye'])).toMatchObject({ reason, remedy: expect.stringMatching(remedy) as string })
-  })
-
-  test('are of no use where the cluster is the cause', () => {
-    expect(['NoCpu', 'ImageNotFound', 'QuotaExceeded'].some((reason) => mayHaveSaid({ ...failure, reason }))).toBe(false)
-    expect(mayHaveSaid(failure)).toBe(true)
-  })
-})
-
-describe('the end of a container', () => {
-  const last = { exitCode: 137, startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:01:00Z' }
-  const failed = (answer: string, firstTimestamp: string, lastTimestamp = firstTimestamp) => ({
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { name: answer },
-    involvedObject: { kind: 'Pod', name: 'x' },
-    reason: 'Unhealthy',
-    message: `Liveness probe failed: ${answer}`,
-    type: 'Warning',
-    firstTimestamp,
-    lastTimestamp,
-  })
-  const answered = 'HTTP probe failed with statuscode: 503'
-  const refused = 'Get "http://10.0.0.1:8080/live": dial tcp 10.0.0.1:8080: connect: connection refused'
-
-  test('is explained by what its own probe found, not by what the next one does not answer yet', () => {
-    const events = [failed(answered, '2026-01-01T00:00:50Z'), failed(refused, '2026-01-01T00:01:02Z')]
-    expect(exitOf(last, events)?.liveness).toBe('answered 503')
-    expect(exitOf(last, events.slice(1))).toMatchObject({ liveness: null, byHand: true })
-  })
-
-  test('is explained by a probe that fails in the same way ever since', () => {
-    expect(exitOf(last, [failed(answered, '2025-12-31T00:00:00Z', '2026-01-01T00:02:00Z')])?.liveness).toBe('answered 503')
   })
 })
 

@@ -190,16 +190,16 @@ export class BuildkitBuilder implements Builder {
     if (/failed to push .*(401|403|denied|unauthorized|authorization|no basic auth)/i.test(said))
       return new AppError(
         'invalid',
-        `The image was built and cannot be pushed to ${this.#settings.registry.name}: ${refusal(of.access)} (${said})`,
+        `The image was built and cannot be pushed to ${this.#settings.registry.name}: ${refusal(of.access, this.#settings.registry.insecure)} (${said})`,
       )
     return buildFailure(said, of)
   }
 }
 
-const refusal = (access: PullAccess | null): string =>
+const refusal = (access: PullAccess | null, insecure: boolean): string =>
   access
     ? `it does not let ${access.username} write there. Look at its password (berth registry edit --password-stdin), and at what it may write.`
-    : 'it asks who pushes. Make it known with a user name and password (berth registry add --name <name> --url <address> --username <user> --password-stdin).'
+    : `it asks who pushes. Make it known with a user name and password (berth registry add --name <name> --url <address> --username <user> --password-stdin).${insecure ? ' What is known of it at an https:// address is not sent, since the cluster uses it without TLS.' : ''}`
 
 const applicationOf = (request: BuildRequest): string => request.labels['berth.application'] ?? request.id
 
